@@ -1,0 +1,681 @@
+//! Contract to Rust: reads `openapi/vbs.yaml`, has progenitor generate the client, and adds what
+//! the contract alone can say: the caller's setters, with their docs and microversions.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::{env, fs, panic, process};
+
+use heck::{ToPascalCase, ToShoutySnakeCase, ToSnakeCase};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
+use quote::{format_ident, quote};
+use serde_json::{Map, Value, json};
+use syn::visit_mut::VisitMut;
+
+const CONTRACT: &str = "openapi/vbs.yaml";
+const PATH: &str = "/v3/{project_id}/backups";
+/// Names that `ListBackups` has already: a parameter needs another one.
+const TAKEN: &[&str] = &[
+    "clone",
+    "count",
+    "items",
+    "pages",
+    "parameter",
+    "parameters",
+    "resume_at",
+    "send",
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed={CONTRACT}");
+    println!("cargo::rerun-if-changed=build.rs");
+    if let Err(fault) = run() {
+        println!("cargo::error={CONTRACT}: {fault}");
+        process::exit(1);
+    }
+}
+
+fn run() -> Result<(), String> {
+    let root =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+
+    let mut contract = load(&fs::read_to_string(root.join(CONTRACT)).map_err(text)?)?;
+    let parameters = prepare(&mut contract)?;
+    let client = generate(contract.clone(), &parameters)?;
+    let constants = headers(&contract)?;
+    let statuses = open_enums(&contract)
+        .map(|(name, schema)| open_enum(name, schema))
+        .collect::<Result<Vec<_>, _>>()?;
+    let table = table(&parameters);
+
+    let code = syn::parse2(quote!(#client #constants #(#statuses)* #table)).map_err(text)?;
+    fs::write(out.join("generated.rs"), prettyplease::unparse(&code)).map_err(text)
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+// ------------------------------------------------------------------------------------- load --
+
+fn load(contract: &str) -> Result<Value, String> {
+    // Read twice, because only YAML's own value type refuses a key that is written twice.
+    yaml_serde::from_str::<yaml_serde::Value>(contract).map_err(text)?;
+    yaml_serde::from_str(contract).map_err(text)
+}
+
+// ---------------------------------------------------------------------------------- prepare --
+
+/// A query parameter of the contract, checked.
+struct Parameter {
+    wire: String,
+    rust: String,
+    description: String,
+    microversion: Option<(u32, u32)>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// With the name of its schema, where that is an open set of known values.
+    Text {
+        min: Option<u64>,
+        max: Option<u64>,
+        one_of: Vec<String>,
+        known: Option<String>,
+    },
+    Integer {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
+    Number {
+        min: Option<f64>,
+        max: Option<f64>,
+    },
+    Boolean,
+}
+
+/// Takes the query parameters out of the contract, and leaves in it what progenitor can use.
+fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
+    let schemas = contract["components"]["schemas"].clone();
+    let operation = contract
+        .pointer_mut(&format!("/paths/{}/get", PATH.replace('/', "~1")))
+        .ok_or_else(|| format!("there is no operation `get` at {PATH}"))?;
+    if operation["operationId"] != "list_backups" {
+        return Err("the operation's operationId has to be `list_backups`".to_owned());
+    }
+
+    let mut parameters: Vec<Parameter> = Vec::new();
+    let mut kept = Vec::new();
+    for mut parameter in operation["parameters"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+    {
+        let name = parameter["name"]
+            .as_str()
+            .ok_or("a parameter has no name, or is a $ref")?
+            .to_owned();
+        let fault = |what: String| format!("parameter `{name}`: {what}");
+        match parameter["in"].as_str() {
+            // Its bounds are the client builder's to check, once, and with a clearer message.
+            Some("path") => parameter["schema"] = json!({"type": "string"}),
+            // The microversion follows from the parameters in use, so the hooks set the header.
+            // As a parameter of the generated client it would be one more way to get it wrong.
+            Some("header") => continue,
+            Some("query") => {
+                let query = query_parameter(&name, &parameter, &schemas).map_err(fault)?;
+                if let Some(other) = parameters.iter().find(|other| other.rust == query.rust) {
+                    return Err(fault(format!(
+                        "its Rust name `{}` is that of parameter `{}` too: give it another one as x-rust-name",
+                        query.rust, other.wire
+                    )));
+                }
+                // `name` and `name~` would become the same identifier, so progenitor sees the
+                // Rust name, and the wire name is put back into its tokens. The bounds are
+                // checked before: progenitor's message would not say what is wrong.
+                parameter["name"] = json!(query.rust);
+                parameter["schema"] = match query.kind {
+                    Kind::Text { .. } => json!({"type": "string"}),
+                    Kind::Integer { .. } => json!({"type": "integer", "format": "int64"}),
+                    Kind::Number { .. } => json!({"type": "number", "format": "double"}),
+                    Kind::Boolean => json!({"type": "boolean"}),
+                };
+                parameters.push(query);
+            }
+            other => {
+                return Err(fault(format!(
+                    "`in` is {other:?}, where query, header or path is needed"
+                )));
+            }
+        }
+        kept.push(parameter);
+    }
+    operation["parameters"] = Value::Array(kept);
+
+    // An error's body need not be JSON, whatever the contract says, and progenitor would lose the
+    // status with the body that it can't decode. Without a schema the answer arrives whole.
+    if let Some(responses) = operation["responses"].as_object_mut() {
+        responses.retain(|status, _| status.starts_with('2'));
+    }
+    if let Some(schemas) = contract["components"]["schemas"].as_object_mut() {
+        schemas.remove("FaultBody");
+    }
+    Ok(parameters)
+}
+
+fn query_parameter(name: &str, parameter: &Value, schemas: &Value) -> Result<Parameter, String> {
+    let keys = parameter.as_object().into_iter().flat_map(Map::keys);
+    if let Some(key) = keys
+        .filter(|key| key.starts_with("x-"))
+        .find(|key| !["x-rust-name", "x-openstack"].contains(&key.as_str()))
+    {
+        return Err(format!(
+            "`{key}` is unknown: x-rust-name and x-openstack are known"
+        ));
+    }
+    if parameter["required"] == true {
+        return Err("a query parameter cannot be required".to_owned());
+    }
+    let rust = match &parameter["x-rust-name"] {
+        Value::Null => name.to_snake_case(),
+        Value::String(rust) => rust.clone(),
+        _ => return Err("x-rust-name is not a string".to_owned()),
+    };
+    if rust.to_snake_case() != rust || syn::parse_str::<Ident>(&rust).is_err() {
+        return Err(format!(
+            "`{rust}` is not a Rust name in snake case: give it one as x-rust-name"
+        ));
+    }
+    if TAKEN.contains(&rust.as_str()) {
+        return Err(format!(
+            "its Rust name `{rust}` is taken by a method: give it another one as x-rust-name"
+        ));
+    }
+    Ok(Parameter {
+        wire: name.to_owned(),
+        rust,
+        description: parameter["description"]
+            .as_str()
+            .ok_or("it has no description")?
+            .trim()
+            .to_owned(),
+        microversion: microversion(&parameter["x-openstack"])?,
+        kind: kind(&parameter["schema"], schemas)?,
+    })
+}
+
+fn microversion(extension: &Value) -> Result<Option<(u32, u32)>, String> {
+    if extension.is_null() {
+        return Ok(None);
+    }
+    let keys: Vec<_> = extension
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .collect();
+    if keys != ["min-ver"] {
+        return Err("x-openstack has to be {min-ver: \"X.Y\"}".to_owned());
+    }
+    // Without quotes YAML reads a number, in which 3.30 and 3.3 are the same.
+    let version = extension["min-ver"]
+        .as_str()
+        .ok_or("min-ver has to be in quotes")?;
+    let (major, minor) = version
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
+        .ok_or_else(|| format!("min-ver `{version}` is not of the form X.Y"))?;
+    Ok(Some((major, minor)))
+}
+
+fn kind(schema: &Value, schemas: &Value) -> Result<Kind, String> {
+    let (schema, name) = match schema["$ref"].as_str() {
+        None => (schema, None),
+        Some(reference) => {
+            let name = reference
+                .strip_prefix("#/components/schemas/")
+                .unwrap_or(reference);
+            (
+                schemas
+                    .get(name)
+                    .ok_or_else(|| format!("there is no schema `{reference}`"))?,
+                Some(name),
+            )
+        }
+    };
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or("its enum has a value that is not a string")
+    };
+    match schema["type"].as_str() {
+        Some("string") => Ok(Kind::Text {
+            min: bound(schema, "minLength", Value::as_u64)?,
+            max: bound(schema, "maxLength", Value::as_u64)?,
+            one_of: schema["enum"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(text)
+                .collect::<Result<_, _>>()?,
+            known: name
+                .filter(|_| schema["x-extensible-enum"].is_array())
+                .map(str::to_owned),
+        }),
+        Some("integer") => Ok(Kind::Integer {
+            min: bound(schema, "minimum", Value::as_i64)?,
+            max: bound(schema, "maximum", Value::as_i64)?,
+        }),
+        Some("number") => Ok(Kind::Number {
+            min: bound(schema, "minimum", Value::as_f64)?,
+            max: bound(schema, "maximum", Value::as_f64)?,
+        }),
+        Some("boolean") => Ok(Kind::Boolean),
+        Some(other) => Err(format!(
+            "its type is `{other}`, where string, integer, number or boolean is needed"
+        )),
+        None => Err("its schema has no type".to_owned()),
+    }
+}
+
+fn bound<T>(
+    schema: &Value,
+    name: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<T>, String> {
+    match &schema[name] {
+        Value::Null => Ok(None),
+        value => read(value)
+            .map(Some)
+            .ok_or_else(|| format!("its {name} is {value}")),
+    }
+}
+
+// --------------------------------------------------------------------------------- generate --
+
+fn generate(contract: Value, parameters: &[Parameter]) -> Result<TokenStream, String> {
+    let mut settings = GenerationSettings::default();
+    settings
+        .with_interface(InterfaceStyle::Builder)
+        .with_hooks(HooksMode::Expected)
+        .with_inner_type(quote!(crate::client::Call))
+        .with_derive("PartialEq")
+        .with_derive("Eq")
+        .with_derive("Hash");
+    if env::var_os("CARGO_FEATURE_SCHEMARS").is_some() {
+        settings.with_derive("::schemars::JsonSchema");
+    }
+    for (name, _) in open_enums(&contract) {
+        settings.with_replacement(
+            name,
+            format!("crate::generated::{}", name.to_pascal_case()),
+            std::iter::empty(),
+        );
+    }
+
+    let contract = serde_json::from_value(contract).map_err(text)?;
+    let tokens = panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&contract))
+        .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
+        .map_err(text)?;
+
+    let mut restored = BTreeMap::new();
+    let tokens = restore(tokens, parameters, &mut restored);
+    for parameter in parameters {
+        let times = restored.get(parameter.rust.as_str()).copied().unwrap_or(0);
+        if times != 1 {
+            return Err(format!(
+                "parameter `{}`: its wire name was put back in {times} places of the generated code, where 1 was expected",
+                parameter.wire
+            ));
+        }
+    }
+    let mut file = syn::parse2(tokens).map_err(text)?;
+    Trim.visit_file_mut(&mut file);
+    Ok(quote!(#file))
+}
+
+/// Puts the wire names back: the first argument of each `QueryParam::new("rust_name", ..)`.
+fn restore<'a>(
+    tokens: TokenStream,
+    parameters: &'a [Parameter],
+    restored: &mut BTreeMap<&'a str, usize>,
+) -> TokenStream {
+    let mut last = [const { String::new() }; 2];
+    let mut out = Vec::new();
+    for token in tokens {
+        let token = match token {
+            TokenTree::Group(group) => {
+                let mut inner = restore(group.stream(), parameters, restored);
+                if group.delimiter() == Delimiter::Parenthesis && last == ["QueryParam", "new"] {
+                    let mut arguments: Vec<_> = inner.into_iter().collect();
+                    if let Some(name) = arguments.first_mut() {
+                        let found = parameters
+                            .iter()
+                            .find(|p| name.to_string() == Literal::string(&p.rust).to_string());
+                        if let Some(parameter) = found {
+                            *name = Literal::string(&parameter.wire).into();
+                            *restored.entry(&parameter.rust).or_default() += 1;
+                        }
+                    }
+                    inner = arguments.into_iter().collect();
+                }
+                let mut with_span = Group::new(group.delimiter(), inner);
+                with_span.set_span(group.span());
+                with_span.into()
+            }
+            other => other,
+        };
+        if let TokenTree::Ident(ident) = &token {
+            last.rotate_left(1);
+            last[1] = ident.to_string();
+        }
+        out.push(token);
+    }
+    out.into_iter().collect()
+}
+
+/// Takes out what nobody uses, and what would make a page fail for less than a missing row.
+struct Trim;
+
+impl VisitMut for Trim {
+    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
+        if let (true, Some((_, items))) = (module.ident == "types", &mut module.content) {
+            // Builders of the response types: nobody but the server makes those.
+            items.retain(|item| match item {
+                syn::Item::Mod(inner) => inner.ident != "builder",
+                syn::Item::Impl(inner) => !inner
+                    .items
+                    .iter()
+                    .any(|item| matches!(item, syn::ImplItem::Fn(f) if f.sig.ident == "builder")),
+                _ => true,
+            });
+        }
+        syn::visit_mut::visit_item_mod_mut(self, module);
+    }
+
+    fn visit_field_mut(&mut self, field: &mut syn::Field) {
+        // Lets a nullable field be left out too; it is still written as null.
+        field
+            .attrs
+            .retain(|attribute| !quote!(#attribute).to_string().contains("deserialize_with"));
+    }
+}
+
+/// The names of the headers, which nothing else may know.
+fn headers(contract: &Value) -> Result<TokenStream, String> {
+    let token = contract["components"]["securitySchemes"]["token"]["name"]
+        .as_str()
+        .ok_or("there is no security scheme `token` with the name of a header")?;
+    let responses = &contract["paths"][PATH]["get"]["responses"]["200"]["headers"];
+    let answers = responses
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .map(String::as_str);
+    let constants = [token].into_iter().chain(answers).map(|name| {
+        let constant = format_ident!("{}", name.to_lowercase().to_shouty_snake_case());
+        let name = name.to_lowercase();
+        quote!(pub(crate) const #constant: reqwest::header::HeaderName = reqwest::header::HeaderName::from_static(#name);)
+    });
+    Ok(quote!(#(#constants)*))
+}
+
+// ------------------------------------------------------------------- what the contract alone says --
+
+fn open_enums(contract: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let schemas = contract["components"]["schemas"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    schemas
+        .filter(|(_, schema)| schema["x-extensible-enum"].is_array())
+        .map(|(name, schema)| (name.as_str(), schema))
+}
+
+/// An enum of the known values that passes any other through.
+fn open_enum(name: &str, schema: &Value) -> Result<TokenStream, String> {
+    let values = schema["x-extensible-enum"].as_array().into_iter().flatten();
+    let values: Vec<&str> = values
+        .map(Value::as_str)
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            format!("schema `{name}`: its x-extensible-enum has a value that is not a string")
+        })?;
+    let variants: Vec<_> = values
+        .iter()
+        .map(|value| format_ident!("{}", value.to_pascal_case()))
+        .collect();
+    let docs = values.iter().map(|value| format!("`{value}`"));
+    let doc = schema["description"].as_str().unwrap_or_default();
+    let name = format_ident!("{}", name.to_pascal_case());
+    let schemars = env::var_os("CARGO_FEATURE_SCHEMARS")
+        .map(|_| quote!(#[derive(::schemars::JsonSchema)] #[schemars(with = "String")]));
+    Ok(quote! {
+        #[doc = #doc]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        #schemars
+        #[serde(from = "String", into = "String")]
+        #[non_exhaustive]
+        pub enum #name {
+            #(#[doc = #docs] #variants,)*
+            /// Any other value, as it is.
+            Other(String),
+        }
+
+        impl #name {
+            /// The value as the service writes it.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    #(Self::#variants => #values,)*
+                    Self::Other(value) => value,
+                }
+            }
+        }
+
+        impl From<&str> for #name {
+            fn from(value: &str) -> Self {
+                match value {
+                    #(#values => Self::#variants,)*
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl From<String> for #name {
+            fn from(value: String) -> Self {
+                Self::from(value.as_str())
+            }
+        }
+
+        impl From<&String> for #name {
+            fn from(value: &String) -> Self {
+                Self::from(value.as_str())
+            }
+        }
+
+        impl From<#name> for String {
+            fn from(value: #name) -> Self {
+                match value {
+                    #name::Other(value) => value,
+                    known => known.as_str().to_owned(),
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for #name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    })
+}
+
+/// The table of parameters, the setters of `ListBackups`, and how both reach progenitor's builder.
+fn table(parameters: &[Parameter]) -> TokenStream {
+    let names: Vec<_> = parameters
+        .iter()
+        .map(|p| format_ident!("{}", p.rust))
+        .collect();
+    let statics: Vec<_> = parameters
+        .iter()
+        .map(|p| Ident::new(&p.rust.to_shouty_snake_case(), Span::call_site()))
+        .collect();
+    let entries = parameters.iter().map(entry);
+    let setters = parameters
+        .iter()
+        .zip(&names)
+        .zip(&statics)
+        .map(|((p, name), entry)| setter(p, name, entry));
+    let variants = parameters.iter().map(|p| match p.kind {
+        Kind::Text { .. } => quote!(Text),
+        Kind::Integer { .. } => quote!(Integer),
+        Kind::Number { .. } => quote!(Number),
+        Kind::Boolean => quote!(Boolean),
+    });
+    quote! {
+        /// Every query parameter, in the contract's order.
+        pub(crate) mod parameters {
+            use crate::microversion::Microversion;
+            use crate::parameter::{Kind, Parameter};
+
+            pub(crate) static PARAMETERS: &[&Parameter] = &[#(&#statics),*];
+            #(pub(crate) static #statics: Parameter = #entries;)*
+        }
+
+        impl crate::ListBackups {
+            #(#setters)*
+        }
+
+        impl crate::parameter::Given {
+            /// The generated request with these parameters.
+            pub(crate) fn request<'a>(&self, client: &'a Client) -> builder::ListBackups<'a> {
+                let mut request = client.list_backups();
+                #(
+                    if let Some(crate::parameter::Value::#variants(value)) = self.get(&parameters::#statics) {
+                        request = request.#names(value.clone());
+                    }
+                )*
+                request
+            }
+        }
+    }
+}
+
+fn entry(parameter: &Parameter) -> TokenStream {
+    fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
+        value.map_or(quote!(None), |value| quote!(Some(#value)))
+    }
+    let Parameter {
+        wire,
+        rust,
+        description,
+        microversion,
+        kind,
+    } = parameter;
+    let microversion =
+        option(microversion.map(|(major, minor)| quote!(Microversion::new(#major, #minor))));
+    let kind = match kind {
+        Kind::Text {
+            min, max, one_of, ..
+        } => {
+            let (min, max) = (min.unwrap_or(0), max.unwrap_or(u64::MAX));
+            quote!(Kind::Text { min_length: #min, max_length: #max, one_of: &[#(#one_of),*] })
+        }
+        Kind::Integer { min, max } => {
+            let (min, max) = (min.unwrap_or(i64::MIN), max.unwrap_or(i64::MAX));
+            quote!(Kind::Integer { min: #min, max: #max })
+        }
+        Kind::Number { min, max } => {
+            let (min, max) = (min.unwrap_or(f64::MIN), max.unwrap_or(f64::MAX));
+            quote!(Kind::Number { min: #min, max: #max })
+        }
+        Kind::Boolean => quote!(Kind::Boolean),
+    };
+    quote! {
+        Parameter {
+            name: #wire,
+            rust_name: #rust,
+            description: #description,
+            microversion: #microversion,
+            kind: #kind,
+        }
+    }
+}
+
+fn setter(parameter: &Parameter, name: &Ident, entry: &Ident) -> TokenStream {
+    let (argument, value, range) = match &parameter.kind {
+        Kind::Text {
+            known: Some(known),
+            max,
+            ..
+        } => {
+            let known = format_ident!("{}", known.to_pascal_case());
+            (
+                quote!(impl Into<#known>),
+                quote!(Text(value.into().into())),
+                length(None, *max),
+            )
+        }
+        Kind::Text {
+            min, max, one_of, ..
+        } if one_of.is_empty() => (
+            quote!(impl Into<String>),
+            quote!(Text(value.into())),
+            length(*min, *max),
+        ),
+        Kind::Text { one_of, .. } => (
+            quote!(impl Into<String>),
+            quote!(Text(value.into())),
+            format!("One of `{}`.", one_of.join("`, `")),
+        ),
+        // i128 holds whatever integer a caller has; the bounds are checked with the others.
+        Kind::Integer { min, max } => (
+            quote!(impl TryInto<i128>),
+            quote!(Integer(value.try_into().unwrap_or(i128::MAX))),
+            range(*min, *max),
+        ),
+        Kind::Number { min, max } => (
+            quote!(impl Into<f64>),
+            quote!(Number(value.into())),
+            range(*min, *max),
+        ),
+        Kind::Boolean => (quote!(bool), quote!(Boolean(value)), String::new()),
+    };
+    let mut doc = format!(
+        "{}\n\nSent as `{}`. {range}",
+        parameter.description, parameter.wire
+    )
+    .trim_end()
+    .to_owned();
+    if let Some((major, minor)) = parameter.microversion {
+        doc += &format!(
+            "\n\nNeeds microversion **{major}.{minor}**; the request asks for it by itself."
+        );
+    }
+    quote! {
+        #[doc = #doc]
+        pub fn #name(self, value: #argument) -> Self {
+            self.with(&parameters::#entry, crate::parameter::Value::#value)
+        }
+    }
+}
+
+fn length(min: Option<u64>, max: Option<u64>) -> String {
+    match (min, max) {
+        (None | Some(0), None) => String::new(),
+        (None | Some(0), Some(max)) => format!("At most {max} characters."),
+        (Some(min), None) => format!("At least {min} characters."),
+        (Some(min), Some(max)) => format!("{min} to {max} characters."),
+    }
+}
+
+fn range(min: Option<impl Display>, max: Option<impl Display>) -> String {
+    match (min, max) {
+        (None, None) => String::new(),
+        (None, Some(max)) => format!("At most {max}."),
+        (Some(min), None) => format!("At least {min}."),
+        (Some(min), Some(max)) => format!("{min} to {max}."),
+    }
+}

@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::pedantic,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod client;
+mod error;
+mod list;
+mod microversion;
+mod page;
+mod parameter;
+
+/// The client that build.rs makes from the contract.
+#[allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    rustdoc::all
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/generated.rs"));
+}
+
+pub use client::{Client, ClientBuilder};
+pub use error::Error;
+pub use generated::BackupStatus;
+pub use generated::types::{Backup, BackupList, Fault, Link};
+pub use list::ListBackups;
+pub use microversion::{Microversion, ParseMicroversionError};
+pub use page::Page;
+pub use parameter::Parameter;

@@ -1,0 +1,389 @@
+//! [`ListBackups`]: one page, the walk over all pages, their rows, the count.
+
+use std::future::Future;
+
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::client::Answer;
+use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
+use crate::microversion::Microversion;
+use crate::page::Next;
+use crate::parameter::{Given, Parameter, QUERY_LIMIT, Value};
+use crate::{Backup, Client, Error, Page};
+
+/// A request for a project's backups, newest first.
+///
+/// The setters narrow it down; filters are combined with AND. It holds what it needs, so it can be
+/// cloned, kept and sent from any task. Values are checked when it is sent, before anything goes
+/// out.
+///
+/// # Microversions
+///
+/// A request asks for the lowest microversion that knows all its parameters, and for none where
+/// every one knows them. The answer has to say that it was applied, or there is
+/// [`Error::MicroversionNotHonored`] in place of a list that may not be filtered.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
+/// use futures::TryStreamExt;
+///
+/// let request = client.list_backups().name_like("night").status("error");
+/// let mut backups = request.items();
+/// while let Some(backup) = backups.try_next().await? {
+///     println!("{} {}", backup.id, backup.name.unwrap_or_default());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a request does nothing until it is sent"]
+pub struct ListBackups {
+    client: Client,
+    given: Given,
+}
+
+impl ListBackups {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            given: Given::default(),
+        }
+    }
+
+    pub(crate) fn with(mut self, parameter: &'static Parameter, value: Value) -> Self {
+        self.given.set(parameter, value);
+        self
+    }
+
+    /// Every parameter there is, as the contract describes it.
+    #[must_use]
+    pub fn parameters() -> &'static [&'static Parameter] {
+        PARAMETERS
+    }
+
+    /// Sets a parameter by its name on the wire, such as `name~`, from text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] where there is no such parameter, or its type can't be read from
+    /// the text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
+    /// let request = client.list_backups().parameter("name~", "night")?.parameter("limit", "100")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn parameter(self, name: &str, value: &str) -> Result<Self, Error> {
+        let parameter = Parameter::named(name).ok_or_else(|| Error::InvalidRequest {
+            parameter: name.to_owned(),
+            reason: "there is no such parameter".to_owned(),
+        })?;
+        let value = parameter.parse(value)?;
+        Ok(self.with(parameter, value))
+    }
+
+    /// The same request from a page's [`next_marker`](Page::next_marker) on: takes up a walk where
+    /// it broke, without the rows that came before. It drops the
+    /// [`offset`](Self::offset), which would skip rows once more.
+    pub fn resume_at(mut self, marker: impl Into<String>) -> Self {
+        self.given.remove(&OFFSET);
+        self.with(&MARKER, Value::Text(marker.into()))
+    }
+
+    /// Sends the request and gives one page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidRequest`] before anything is sent; all other errors but
+    /// [`Error::InvalidConfig`] after.
+    pub fn send(&self) -> impl Future<Output = Result<Page, Error>> + Send + use<> {
+        let request = self.clone();
+        async move {
+            request.given.check()?;
+            let (page, next) = request.page(request.microversion()).await?;
+            next.map(|()| page)
+        }
+    }
+
+    /// Walks all pages, one after the other: each is asked for when the one before has been taken.
+    ///
+    /// The next page is asked for at the configured endpoint, with this request's own parameters
+    /// and the marker (without one, the offset) of the link to it; the rest of the link is never
+    /// used. [`limit`](Self::limit) is the size of a page. To stop early, drop the stream.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send). An error comes after the pages before it, and ends the stream.
+    /// The walk can be taken up again at the last page's [`next_marker`](Page::next_marker):
+    ///
+    /// ```no_run
+    /// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
+    /// use futures::TryStreamExt;
+    ///
+    /// let mut request = client.list_backups().name_like("night").offset(20);
+    /// let mut backups = Vec::new();
+    /// let mut errors = 0;
+    /// let mut pages = request.pages();
+    /// loop {
+    ///     match pages.try_next().await {
+    ///         Ok(None) => break,
+    ///         Ok(Some(page)) => {
+    ///             if let Some(marker) = page.next_marker() {
+    ///                 request = request.resume_at(marker);
+    ///             }
+    ///             backups.extend(page);
+    ///         }
+    ///         Err(error) if error.is_retryable() && errors < 3 => {
+    ///             errors += 1;
+    ///             pages = request.pages();
+    ///         }
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "streams do nothing unless polled"]
+    pub fn pages(&self) -> BoxStream<'static, Result<Page, Error>> {
+        stream::try_unfold(Walk::new(self.clone()), Walk::step).boxed()
+    }
+
+    /// Walks all backups, page by page as [`pages`](Self::pages) does. To cap their number, use
+    /// `StreamExt::take`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send). An error comes after the rows before it, and ends the stream.
+    /// The id of the last row is where [`resume_at`](Self::resume_at) goes on.
+    #[must_use = "streams do nothing unless polled"]
+    pub fn items(&self) -> BoxStream<'static, Result<Backup, Error>> {
+        self.pages()
+            .map_ok(|page| stream::iter(page.backups.into_iter().map(Ok)))
+            .try_flatten()
+            .boxed()
+    }
+
+    /// How many backups match the filters: one small request, whatever
+    /// [`limit`](Self::limit), [`offset`](Self::offset) and [`marker`](Self::marker) are.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and [`Error::Undecodable`] where the answer has no count.
+    pub fn count(&self) -> impl Future<Output = Result<u64, Error>> + Send + use<> {
+        let mut request = self
+            .clone()
+            .with(&WITH_COUNT, Value::Boolean(true))
+            .with(&LIMIT, Value::Integer(0));
+        request.given.remove(&OFFSET);
+        request.given.remove(&MARKER);
+        async move {
+            request.given.check()?;
+            let answer = request
+                .client
+                .fetch(&request.given, request.microversion())
+                .await?;
+            answer.list.count.ok_or_else(|| Error::Undecodable {
+                request_id: answer.request_id,
+                text: String::new(),
+                source: serde::de::Error::missing_field("count"),
+            })
+        }
+    }
+
+    fn microversion(&self) -> Option<Microversion> {
+        self.given.microversion().max(self.client.microversion())
+    }
+
+    /// A page, and whether there is a way on from it: a page whose next link is broken is still one.
+    async fn page(
+        &self,
+        microversion: Option<Microversion>,
+    ) -> Result<(Page, Result<(), Error>), Error> {
+        let Answer {
+            list,
+            request_id,
+            microversion,
+        } = self.client.fetch(&self.given, microversion).await?;
+        let (next, way_on) = match Next::from_links(&list.backups_links) {
+            Ok(next) => (next, Ok(())),
+            Err(reason) => {
+                let reason = format!("the link to it is broken: {reason}");
+                (
+                    None,
+                    Err(Error::Pagination {
+                        request_id: request_id.clone(),
+                        reason,
+                    }),
+                )
+            }
+        };
+        let page = Page {
+            backups: list.backups,
+            count: list.count,
+            next,
+            request_id,
+            microversion,
+        };
+        Ok((page, way_on))
+    }
+}
+
+/// A walk over all pages.
+struct Walk {
+    /// What to ask for next.
+    request: ListBackups,
+    /// Chosen once: a walk in which it changed could see the list by two sets of rules.
+    microversion: Option<Microversion>,
+    count: Option<u64>,
+    circle: Circle,
+    state: State,
+}
+
+enum State {
+    Start,
+    Middle,
+    /// The last page was given out, with what kept the walk from going on, if anything.
+    End(Option<Error>),
+}
+
+impl Walk {
+    fn new(request: ListBackups) -> Self {
+        let mut circle = Circle::default();
+        if let Some(Value::Text(marker)) = request.given.get(&MARKER) {
+            circle.closes(&Next::Marker(marker.clone()));
+        }
+        Self {
+            microversion: request.microversion(),
+            request,
+            count: None,
+            circle,
+            state: State::Start,
+        }
+    }
+
+    async fn step(mut self) -> Result<Option<(Page, Self)>, Error> {
+        match self.state {
+            State::End(Some(error)) => return Err(error),
+            State::End(None) => return Ok(None),
+            State::Start => self.request.given.check()?,
+            State::Middle => {}
+        }
+        let (mut page, way_on) = self.request.page(self.microversion).await?;
+        if matches!(self.state, State::Start) {
+            self.count = page.count;
+            // The server would count again for every page, and put an empty one at the end.
+            self.request.given.remove(&WITH_COUNT);
+        }
+        page.count = self.count;
+
+        let request_id = page.request_id.clone();
+        let broken = |reason: &str| Error::Pagination {
+            request_id,
+            reason: reason.to_owned(),
+        };
+        self.state = match (way_on, &page.next) {
+            (Err(error), _) => State::End(Some(error)),
+            (Ok(()), None) => State::End(None),
+            (Ok(()), Some(next)) if self.circle.closes(next) => State::End(Some(broken(
+                "the walk has come round to where it was before",
+            ))),
+            (Ok(()), Some(next)) => {
+                self.go_on(next);
+                if self.request.given.query_length() > QUERY_LIMIT + ROOM_FOR_MARKER {
+                    State::End(Some(broken("the link to it has a marker that is too long")))
+                } else {
+                    State::Middle
+                }
+            }
+        };
+        Ok(Some((page, self)))
+    }
+
+    fn go_on(&mut self, next: &Next) {
+        let given = &mut self.request.given;
+        match next {
+            Next::Marker(marker) => {
+                given.set(&MARKER, Value::Text(marker.clone()));
+                // The server would apply it again after the marker, on every page.
+                given.remove(&OFFSET);
+            }
+            Next::Offset(offset) => given.set(&OFFSET, Value::Integer((*offset).into())),
+        }
+    }
+}
+
+/// What a link's marker may add to a query that was as long as it may be, in bytes: enough for an
+/// id, and still short of what servers drop.
+const ROOM_FOR_MARKER: usize = 100;
+
+/// Notices when a walk goes round in a circle, of any length and in constant memory: Brent's
+/// algorithm. It keeps one place, and a later one each time the walk has doubled its length.
+#[derive(Default)]
+struct Circle {
+    kept: Option<Next>,
+    steps: u64,
+    keep_after: u64,
+}
+
+impl Circle {
+    fn closes(&mut self, next: &Next) -> bool {
+        if self.kept.as_ref() == Some(next) {
+            return true;
+        }
+        if self.steps == self.keep_after {
+            self.kept = Some(next.clone());
+            self.keep_after = self.keep_after.saturating_mul(2).max(1);
+            self.steps = 0;
+        }
+        self.steps = self.steps.saturating_add(1);
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many steps a walk that first goes `lead` steps straight on, and then round in
+    /// circles of `period`, is found out.
+    fn found_after(lead: u64, period: u64) -> Option<u64> {
+        let mut circle = Circle::default();
+        (0..10_000).find(|step| {
+            let place = if *step < lead {
+                *step
+            } else {
+                lead + (step - lead) % period
+            };
+            circle.closes(&Next::Offset(place))
+        })
+    }
+
+    #[test]
+    fn every_circle_is_found() {
+        for lead in [0, 1, 2, 5, 30] {
+            for period in [1, 2, 3, 7, 64, 100] {
+                let after = found_after(lead, period).expect("a circle");
+                assert!(
+                    after <= 3 * (lead + period),
+                    "lead {lead}, period {period}: {after}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_to_itself_is_found_at_once() {
+        assert_eq!(found_after(0, 1), Some(1));
+    }
+
+    #[test]
+    fn a_straight_walk_is_no_circle() {
+        assert_eq!(found_after(10_000, 1), None);
+    }
+}
