@@ -30,6 +30,10 @@ const TAKEN: &[&str] = &[
 fn main() {
     println!("cargo::rerun-if-changed={CONTRACT}");
     println!("cargo::rerun-if-changed=build.rs");
+    if let Ok(this) = env::current_exe() {
+        // The tests run this program on faulty contracts.
+        println!("cargo::rustc-env=CONTRACT_BUILD_SCRIPT={}", this.display());
+    }
     if let Err(fault) = run() {
         println!("cargo::error={CONTRACT}: {fault}");
         process::exit(1);
@@ -43,12 +47,12 @@ fn run() -> Result<(), String> {
 
     let mut contract = load(&fs::read_to_string(root.join(CONTRACT)).map_err(text)?)?;
     let parameters = prepare(&mut contract)?;
-    let client = generate(contract.clone(), &parameters)?;
     let constants = headers(&contract)?;
     let statuses = open_enums(&contract)
         .map(|(name, schema)| open_enum(name, schema))
         .collect::<Result<Vec<_>, _>>()?;
     let table = table(&parameters);
+    let client = generate(contract, &parameters)?;
 
     let code = syn::parse2(quote!(#client #constants #(#statuses)* #table)).map_err(text)?;
     fs::write(out.join("generated.rs"), prettyplease::unparse(&code)).map_err(text)
@@ -126,6 +130,9 @@ fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
             Some("header") => continue,
             Some("query") => {
                 let query = query_parameter(&name, &parameter, &schemas).map_err(fault)?;
+                if parameters.iter().any(|other| other.wire == name) {
+                    return Err(fault("it is there twice".to_owned()));
+                }
                 if let Some(other) = parameters.iter().find(|other| other.rust == query.rust) {
                     return Err(fault(format!(
                         "its Rust name `{}` is that of parameter `{}` too: give it another one as x-rust-name",

@@ -77,6 +77,12 @@ impl Parameter {
         self.microversion
     }
 
+    /// Whether its value is `true` or `false`.
+    #[must_use]
+    pub fn is_flag(&self) -> bool {
+        matches!(self.kind, Kind::Boolean)
+    }
+
     /// The parameter with this name on the wire.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
         PARAMETERS

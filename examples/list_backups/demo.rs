@@ -1,0 +1,177 @@
+//! A model of the service, in this process: what Cinder would answer, from made-up backups.
+
+use std::sync::Arc;
+
+use httpmock::{HttpMockRequest, HttpMockResponse, MockServer};
+use serde_json::{Value, json};
+use vbs_client::Microversion;
+
+pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
+/// Where the model's links point, as in the vendor's example: nowhere that a client could reach.
+const INTERNAL: &str = "http://192.168.82.222:8776";
+const PAGE_LIMIT: usize = 1000;
+const STATUSES: [&str; 4] = ["available", "error", "restoring", "deleting"];
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub id: String,
+    pub name: Option<String>,
+    pub status: String,
+    pub volume_id: String,
+}
+
+impl Row {
+    fn new(id: String, name: Option<String>, number: usize) -> Self {
+        Self {
+            id,
+            name,
+            status: STATUSES[number % STATUSES.len()].to_owned(),
+            volume_id: format!("7d7c6fbe-d7ee-4b4d-8bae-{:012x}", number % 50),
+        }
+    }
+
+    /// Whether the row fits a filter; none where there is no such filter.
+    fn fits(&self, filter: &str, wanted: &str) -> Option<bool> {
+        let field = match filter.trim_end_matches('~') {
+            "name" => self.name.as_deref(),
+            "status" => Some(self.status.as_str()),
+            "volume_id" => Some(self.volume_id.as_str()),
+            _ => return None,
+        };
+        Some(field.is_some_and(|field| match filter.ends_with('~') {
+            true => field.to_lowercase().contains(&wanted.to_lowercase()),
+            false => field == wanted,
+        }))
+    }
+
+    fn json(&self) -> Value {
+        let link = |rel, path| json!({"rel": rel, "href": format!("{INTERNAL}{path}/{PROJECT_ID}/backups/{}", self.id)});
+        json!({"id": self.id, "name": self.name, "links": [link("self", "/v2"), link("bookmark", "")]})
+    }
+}
+
+/// The two backups of the vendor's example, and `more` made-up ones.
+pub fn rows(more: usize) -> Vec<Row> {
+    let vendors = [
+        "1d1139d8-8989-49d3-8aa1-83eb691e6db2",
+        "b3cf7a16-decc-4beb-8077-682737d94a58",
+    ];
+    let vendors = vendors
+        .iter()
+        .enumerate()
+        .map(|(number, id)| Row::new((*id).to_owned(), None, number));
+    let made_up = (0..more).rev().map(|number| {
+        let id = format!("{number:08x}-0000-4000-8000-{number:012x}");
+        let name = match number % 7 {
+            0 => None,
+            odd if odd % 2 == 1 => Some(format!("nightly-{number:05}")),
+            _ => Some(format!("weekly-{number:05}")),
+        };
+        Row::new(id, name, number)
+    });
+    vendors.chain(made_up).collect()
+}
+
+/// Starts a server that answers with these rows.
+pub async fn start(rows: Vec<Row>) -> MockServer {
+    let server = MockServer::start_async().await;
+    let rows = Arc::new(rows);
+    server
+        .mock_async(|when, then| {
+            when.method("GET").path(format!("/v3/{PROJECT_ID}/backups"));
+            then.respond_with(move |request| respond(&rows, request));
+        })
+        .await;
+    server
+}
+
+fn respond(rows: &[Row], request: &HttpMockRequest) -> HttpMockResponse {
+    let headers = request.headers();
+    let version = headers
+        .get("openstack-api-version")
+        .and_then(|value| value.to_str().ok());
+    let version = version.map_or("3.0", |version| version.trim_start_matches("volume "));
+    let (status, body) = match version.parse() {
+        Ok(version) => answer(rows, request.uri().query().unwrap_or_default(), version),
+        Err(_) => fault(400, "badRequest", "malformed microversion"),
+    };
+    HttpMockResponse::builder()
+        .status(status)
+        .header("content-type", "application/json")
+        .header("openstack-api-version", format!("volume {version}"))
+        .header(
+            "x-openstack-request-id",
+            "req-00000000-0000-4000-8000-000000000000",
+        )
+        .body(body.to_string())
+        .build()
+}
+
+fn fault(code: u16, kind: &str, message: &str) -> (u16, Value) {
+    (code, json!({kind: {"code": code, "message": message}}))
+}
+
+/// What Cinder answers to a query: filters joined by AND, then marker, then offset, then limit.
+pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) {
+    let fuzzy = version >= Microversion::new(3, 31);
+    let counted = version >= Microversion::new(3, 45);
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    let (mut limit, mut offset, mut marker, mut with_count) = (PAGE_LIMIT, 0, None, false);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let number = value.parse::<usize>();
+        match (&*name, number) {
+            ("limit", Ok(number)) => limit = number.min(PAGE_LIMIT),
+            ("offset", Ok(number)) => offset = number,
+            ("limit" | "offset", Err(_)) => {
+                return fault(
+                    400,
+                    "badRequest",
+                    &format!("{name} param must be an integer"),
+                );
+            }
+            ("marker", _) => marker = Some(value.into_owned()),
+            ("with_count", _) if counted => with_count = value == "true",
+            // An older service knows nothing of these, and says nothing.
+            (name, _) if !fuzzy && (name.ends_with('~') || name == "with_count") => {}
+            (name, _) => match rows.first().map(|row| row.fits(name, &value)) {
+                Some(None) => {
+                    return fault(
+                        400,
+                        "badRequest",
+                        &format!("Invalid filters {name} are found in query options."),
+                    );
+                }
+                _ => rows.retain(|row| row.fits(name, &value) == Some(true)),
+            },
+        }
+    }
+    let count = rows.len();
+    let start = match &marker {
+        None => 0,
+        Some(marker) => match rows.iter().position(|row| row.id == *marker) {
+            Some(at) => at + 1,
+            None => {
+                return fault(
+                    404,
+                    "itemNotFound",
+                    &format!("Backup {marker} could not be found."),
+                );
+            }
+        },
+    };
+    let page: Vec<_> = rows.iter().skip(start + offset).take(limit).collect();
+    let mut body = json!({"backups": page.iter().map(|row| row.json()).collect::<Vec<_>>()});
+    if with_count {
+        body["count"] = json!(count);
+    }
+    if let (Some(last), true) = (page.last(), page.len() == limit) {
+        let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "marker");
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(kept)
+            .append_pair("marker", &last.id)
+            .finish();
+        body["backups_links"] =
+            json!([{"rel": "next", "href": format!("{INTERNAL}/{PROJECT_ID}/backups?{query}")}]);
+    }
+    (200, body)
+}

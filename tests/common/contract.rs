@@ -1,0 +1,48 @@
+//! The contract as the tests read it, and its schemas as a JSON Schema validator takes them.
+
+use serde_json::{Value, json};
+
+pub const PATH: &str = "/v3/{project_id}/backups";
+
+pub fn load() -> Value {
+    yaml_serde::from_str(include_str!("../../openapi/vbs.yaml")).unwrap()
+}
+
+pub fn operation() -> Value {
+    load()["paths"][PATH]["get"].clone()
+}
+
+pub fn query_parameters() -> Vec<Value> {
+    let operation = operation();
+    operation["parameters"].as_array().unwrap().iter().filter(|parameter| parameter["in"] == "query").cloned().collect()
+}
+
+/// Fails unless a body is what the contract says of answers with this status.
+pub fn validate(status: u16, body: &Value) {
+    let status = status.to_string();
+    let response = &operation()["responses"][status.as_str()];
+    assert!(response.is_object(), "the contract has no response {status}");
+    let schema = &response["content"]["application/json"]["schema"];
+    let document = json!({"allOf": [json_schema(schema)], "components": json_schema(&load()["components"])});
+    let errors: Vec<_> = jsonschema::validator_for(&document).unwrap().iter_errors(body).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{status}: {errors:?} in {body}");
+}
+
+/// OpenAPI 3.0 says `nullable: true` where JSON Schema has the type `null`.
+pub fn json_schema(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            let mut fields: serde_json::Map<_, _> = fields.iter().map(|(key, value)| (key.clone(), json_schema(value))).collect();
+            if fields.remove("nullable") == Some(json!(true)) {
+                let typ = fields["type"].clone();
+                fields["type"] = json!([typ, "null"]);
+            }
+            // OpenAPI's, for people; their integers have formats that JSON Schema does not know.
+            fields.remove("example");
+            fields.remove("format");
+            Value::Object(fields)
+        }
+        Value::Array(items) => items.iter().map(json_schema).collect(),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,64 @@
+//! The vendor's example response, byte for byte, and what may differ from it.
+
+mod common;
+
+use common::{Service, ids};
+use serde_json::Value;
+use vbs_client::{Backup, BackupList, Link};
+
+const REFERENCE: &str = include_str!("data/reference.json");
+
+#[tokio::test]
+async fn the_example_is_read_as_it_is() {
+    let service = Service::fixed(200, REFERENCE).await;
+    let page = service.client().list_backups().send().await.unwrap();
+
+    let link = |rel: &str, path: &str, id: &str| Link {
+        href: format!("http://192.168.82.222:8776{path}/b23b579f08c84228b9b4673c46f0c442/backups/{id}"),
+        rel: rel.to_owned(),
+    };
+    let backup = |id: &str| Backup {
+        id: id.to_owned(),
+        name: None,
+        links: vec![link("self", "/v2", id), link("bookmark", "", id)],
+    };
+    let expected = [backup("1d1139d8-8989-49d3-8aa1-83eb691e6db2"), backup("b3cf7a16-decc-4beb-8077-682737d94a58")];
+    assert_eq!(page.backups, expected);
+    assert_eq!(page.count, None);
+    assert_eq!(page.next_marker(), Some("b3cf7a16-decc-4beb-8077-682737d94a58"));
+    assert!(!page.is_last());
+    assert_eq!(page.request_id(), Some("req-1"));
+    assert_eq!(page.microversion(), Some(vbs_client::Microversion::new(3, 0)));
+    assert_eq!(page.into_iter().map(|backup| backup.id).collect::<Vec<_>>(), ids(&expected));
+}
+
+#[test]
+fn the_types_write_what_they_have_read() {
+    let list: BackupList = serde_json::from_str(REFERENCE).unwrap();
+    let written = serde_json::to_value(&list).unwrap();
+    assert_eq!(written, serde_json::from_str::<Value>(REFERENCE).unwrap());
+}
+
+#[test]
+fn the_contract_has_the_same_example() {
+    let operation = common::contract::operation();
+    let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
+    let reference: Value = serde_json::from_str(REFERENCE).unwrap();
+    assert_eq!(*example, reference);
+    common::contract::validate(200, &reference);
+}
+
+#[tokio::test]
+async fn what_may_be_missing_or_new_does_no_harm() {
+    for (body, expected) in [
+        (r#"{"backups":[]}"#, &[][..]),
+        (r#"{"backups":[{"id":"a","name":"x"}]}"#, &["a"]),
+        (r#"{"backups":[{"id":"a"},{"name":null,"id":"b","links":[],"size":{"gb":1}}],"backups_links":[],"more":[1]}"#, &["a", "b"]),
+    ] {
+        let service = Service::fixed(200, body).await;
+        let page = service.client().list_backups().send().await.unwrap();
+        assert_eq!(ids(&page), expected);
+        assert_eq!(page.count, None);
+        assert!(page.is_last());
+    }
+}
