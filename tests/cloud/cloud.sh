@@ -1,0 +1,428 @@
+#!/usr/bin/env bash
+#
+# cloud.sh: a throwaway OpenStack on loopback: the real Keystone (sqlite,
+# fernet tokens) and the real Cinder API (sqlite, auth_strategy=keystone), with
+# backups seeded into Cinder's database. There is no volume or backup service
+# behind it: what lists and shows works, what would have to do something does
+# not. Cinder's API runs twice on the one database: `cinder` as it comes, and
+# `strict` as an operator may have it: fuzzy filters not enabled for plain users,
+# and links (public_endpoint) that name an address where nobody answers.
+#
+#   cloud.sh run COMMAND [ARG ...]   up, the command with the OS_* variables, down
+#   cloud.sh up       install (once), start, seed, print the OS_* lines
+#   cloud.sh env      print the OS_* lines of the running cloud
+#   cloud.sh status   what runs; exit 0 only when all answer
+#   cloud.sh down     stop all (CLOUD_PURGE=1: and remove everything but venv)
+#
+#   eval "$(cloud.sh up)"      # only the OS_* lines go to stdout
+#
+# Running `up` on a running cloud changes nothing and prints the same lines;
+# after `down` it puts the seeded backups back as they were. Needs bash, curl,
+# flock, python3 >= 3.11 with venv, and pip's registry once; root is not needed.
+# A constraints.txt beside this file, where there is one, pins what pip installs
+# beyond REQUIREMENTS (made with: data/venv/bin/pip freeze > constraints.txt).
+
+set -euo pipefail
+
+# ---------------------------------------------------------------- settings --
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CLOUD_DIR=$(realpath -m "${CLOUD_DIR:-$HERE/data}")  # everything is kept here
+CLOUD_VENV=${CLOUD_VENV:-$CLOUD_DIR/venv}
+CLOUD_PYTHON=${CLOUD_PYTHON:-python3}
+KEYSTONE_PORT=${KEYSTONE_PORT:-15000}
+CINDER_PORT=${CINDER_PORT:-18776}
+STRICT_PORT=${STRICT_PORT:-18777}
+CLOUD_BACKUPS=${CLOUD_BACKUPS:-2500}            # backups of the demo project
+CLOUD_WORKERS=${CLOUD_WORKERS:-2}               # Cinder API worker processes
+CLOUD_CINDER_CONF=${CLOUD_CINDER_CONF:-}        # extra lines for cinder.conf
+CLOUD_KEYSTONE_CONF=${CLOUD_KEYSTONE_CONF:-}    # extra lines for keystone.conf
+CLOUD_BACKUP_FILTERS=${CLOUD_BACKUP_FILTERS:-name status volume_id name~ status~ volume_id~}
+CLOUD_TOKEN_SECONDS=${CLOUD_TOKEN_SECONDS:-3600}          # a token's life
+CLOUD_TOKEN_CACHE_SECONDS=${CLOUD_TOKEN_CACHE_SECONDS:-300} # Cinder trusts a token it has seen; -1: never
+CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to answer
+
+REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1)
+
+PASSWORD=not-a-secret                           # of every user; loopback only
+DEMO_PROJECT=demo OTHER_PROJECT=other
+KEYSTONE_URL=http://127.0.0.1:$KEYSTONE_PORT/v3
+CINDER_URL=http://127.0.0.1:$CINDER_PORT
+STRICT_URL=http://127.0.0.1:$STRICT_PORT
+
+KEYSTONE=$CLOUD_DIR/keystone                    # one folder per service
+CINDER=$CLOUD_DIR/cinder
+STRICT=$CLOUD_DIR/strict
+
+say()  { printf 'cloud: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# ----------------------------------------------------------------- install --
+install() {
+    local stamp=$CLOUD_VENV/.requirements
+    [[ -f $stamp && $(<"$stamp") == "${REQUIREMENTS[*]}" ]] && return
+    say "installing ${REQUIREMENTS[*]} into $CLOUD_VENV"
+    "$CLOUD_PYTHON" -m venv "$CLOUD_VENV" ||
+        fail "no venv: on Debian, apt-get install python3-venv"
+    local constraints=()
+    [[ ! -f $HERE/constraints.txt ]] || constraints=(--constraint "$HERE/constraints.txt")
+    "$CLOUD_VENV/bin/pip" install --quiet --disable-pip-version-check \
+        "${constraints[@]}" "${REQUIREMENTS[@]}" >"$CLOUD_DIR/pip.log" 2>&1 ||
+        fail "pip install failed: $(tail -3 "$CLOUD_DIR/pip.log")"
+    printf '%s' "${REQUIREMENTS[*]}" >"$stamp"
+}
+
+# ------------------------------------------------------------ configuration --
+configure() {
+    mkdir -p "$KEYSTONE"
+    mkdir -p "$KEYSTONE"/{fernet,receipts,credential}
+    chmod 700 "$KEYSTONE"/{fernet,receipts,credential}
+
+    cat >"$KEYSTONE/keystone.conf" <<CONF
+[DEFAULT]
+[database]
+connection = sqlite:///$KEYSTONE/keystone.db
+[token]
+provider = fernet
+expiration = $CLOUD_TOKEN_SECONDS
+[fernet_tokens]
+key_repository = $KEYSTONE/fernet
+[fernet_receipts]
+# unset, it is made in /etc/keystone
+key_repository = $KEYSTONE/receipts
+[credential]
+key_repository = $KEYSTONE/credential
+[identity]
+# as cheap as bcrypt goes: nothing here is worth guarding
+password_hash_rounds = 4
+[oslo_messaging_notifications]
+driver = noop
+$CLOUD_KEYSTONE_CONF
+CONF
+
+    configure_cinder "$CINDER" "$CLOUD_BACKUP_FILTERS" "$CLOUD_CINDER_CONF"
+    configure_cinder "$STRICT" "name status volume_id" "public_endpoint = http://127.0.0.1:1"
+
+    # It reads sys.argv when it loads, which under gunicorn is gunicorn's.
+    cat >"$KEYSTONE/app.py" <<PY
+import sys
+sys.argv = ['keystone']
+from keystone.server import wsgi
+application = wsgi.initialize_public_application()
+PY
+}
+
+configure_cinder() {                            # configure_cinder FOLDER FILTERS EXTRA_LINES
+    mkdir -p "$1/state"
+    # Which filters a user who is not an admin may name (microversion 3.31 and
+    # up). "name~" must be listed literally: "name" does not imply it.
+    local quoted
+    # shellcheck disable=SC2086  # the words of it, one by one
+    quoted=$(printf '"%s", ' $2)
+    cat >"$1/resource_filters.json" <<JSON
+{"backup": [${quoted%, }]}
+JSON
+
+    cat >"$1/cinder.conf" <<CONF
+[DEFAULT]
+auth_strategy = keystone
+api_paste_config = $CLOUD_VENV/etc/cinder/api-paste.ini
+resource_query_filters_file = $1/resource_filters.json
+state_path = $1/state
+transport_url = fake://
+$3
+[database]
+connection = sqlite:///$CINDER/cinder.db
+[keystone_authtoken]
+www_authenticate_uri = http://127.0.0.1:$KEYSTONE_PORT
+auth_url = http://127.0.0.1:$KEYSTONE_PORT
+auth_type = password
+username = cinder
+password = $PASSWORD
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+service_token_roles_required = true
+token_cache_time = $CLOUD_TOKEN_CACHE_SECONDS
+[oslo_concurrency]
+lock_path = $1/state
+[oslo_messaging_notifications]
+driver = noop
+CONF
+
+    # The same about sys.argv.
+    cat >"$1/app.py" <<PY
+import sys
+sys.argv = ['cinder-api', '--config-file', '$1/cinder.conf']
+from cinder.wsgi import wsgi
+application = wsgi.initialize_application()
+PY
+}
+
+# -------------------------------------------------------------- databases ---
+make_databases() {
+    local manage=("$CLOUD_VENV/bin/keystone-manage" --config-file "$KEYSTONE/keystone.conf")
+    if [[ ! -f $KEYSTONE/.made ]]; then
+        say "making Keystone's database and keys"
+        rm -f "$KEYSTONE/keystone.db"
+        { "${manage[@]}" db_sync &&
+          "${manage[@]}" fernet_setup --keystone-user "$(id -un)" --keystone-group "$(id -gn)" &&
+          "${manage[@]}" credential_setup --keystone-user "$(id -un)" --keystone-group "$(id -gn)" &&
+          "${manage[@]}" bootstrap --bootstrap-password "$PASSWORD" --bootstrap-region-id RegionOne \
+              --bootstrap-public-url "$KEYSTONE_URL"
+        } >"$KEYSTONE/manage.log" 2>&1 || fail "keystone-manage failed: see $KEYSTONE/manage.log"
+        touch "$KEYSTONE/.made"
+    fi
+    if [[ ! -f $CINDER/.made ]]; then
+        say "making Cinder's database"
+        rm -f "$CINDER/cinder.db"
+        "$CLOUD_VENV/bin/cinder-manage" --config-file "$CINDER/cinder.conf" db sync \
+            >"$CINDER/manage.log" 2>&1 || fail "cinder-manage failed: see $CINDER/manage.log"
+        touch "$CINDER/.made"
+    fi
+}
+
+# ---------------------------------------------------------------- services --
+running() {                                     # running NAME: is the pid it wrote alive and ours?
+    local pid
+    pid=$(cat "$CLOUD_DIR/$1/pid" 2>/dev/null) || return 1
+    [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$CLOUD_DIR/$1" ]]
+}
+
+answers() { curl -sf --noproxy '*' --max-time 5 -o /dev/null "$1"; }
+
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+start() {                                       # start NAME PORT URL WORKERS [ENV=VALUE...]
+    local name=$1 port=$2 url=$3 workers=$4 log=$CLOUD_DIR/$1/api.log
+    shift 4
+    stop "$name"
+    ! taken "$port" || sleep 5                  # orphans of a killed master leave by themselves
+    ! taken "$port" || fail "port $port is taken: set ${name^^}_PORT"
+    # --no-control-socket: its default place is one per user, not one per cloud.
+    env "$@" "$CLOUD_VENV/bin/gunicorn" --daemon --chdir "$CLOUD_DIR/$name" \
+        --pid "$CLOUD_DIR/$name/pid" --bind "127.0.0.1:$port" --workers "$workers" \
+        --timeout 120 --no-control-socket --capture-output --error-logfile "$log" app:application
+    local deadline=$((SECONDS + CLOUD_START_SECONDS))
+    until answers "$url"; do
+        (( SECONDS < deadline )) || { stop "$name"; fail "$name did not start: see $log"; }
+        sleep 0.1
+    done
+}
+
+stop() {                                        # stop NAME: by the pid it wrote, if that is still ours
+    local pid
+    if running "$1"; then
+        pid=$(<"$CLOUD_DIR/$1/pid")
+        kill "$pid"
+        for _ in $(seq 100); do
+            [[ -d /proc/$pid ]] || break
+            sleep 0.1
+        done
+        [[ ! -d /proc/$pid ]] || kill -9 "$pid"
+    fi
+    rm -f "$CLOUD_DIR/$1/pid"
+}
+
+start_keystone() {
+    start keystone "$KEYSTONE_PORT" "$KEYSTONE_URL" 1 \
+        OS_KEYSTONE_CONFIG_FILES="$KEYSTONE/keystone.conf"
+}
+
+start_cinder() {                                # start_cinder NAME PORT URL WORKERS
+    # Cinder monkey-patches with eventlet at import unless told not to.
+    start "$1" "$2" "$3/healthcheck" "$4" OS_CINDER_DISABLE_EVENTLET_PATCHING=true
+}
+
+# ------------------------------------------- projects, users and the catalog --
+populate_keystone() {
+    "$CLOUD_VENV/bin/python" - "$KEYSTONE_URL" "$PASSWORD" "$CINDER_URL" \
+        "$DEMO_PROJECT" "$OTHER_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
+import sys
+import requests
+
+url, password, cinder, demo, other = sys.argv[1:]
+scope = {'project': {'name': 'admin', 'domain': {'id': 'default'}}}
+user = {'name': 'admin', 'domain': {'id': 'default'}, 'password': password}
+session = requests.Session()
+session.trust_env = False
+answer = session.post(url + '/auth/tokens', json={'auth': {
+    'identity': {'methods': ['password'], 'password': {'user': user}}, 'scope': scope}})
+answer.raise_for_status()
+session.headers['X-Auth-Token'] = answer.headers['X-Subject-Token']
+
+
+def call(method, path, **kw):
+    answer = session.request(method, url + path, **kw)
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+def ensure(kind, match, extra=None):
+    """The id of the one with these attributes, made if there is none."""
+    for found in call('GET', '/%ss' % kind, params=match)[kind + 's']:
+        if all(found[k] == v for k, v in match.items()):
+            if extra and any(found.get(k) != v for k, v in extra.items() if k != 'password'):
+                call('PATCH', '/%ss/%s' % (kind, found['id']), json={kind: extra})
+            return found['id']
+    return call('POST', '/%ss' % kind, json={kind: dict(match, **(extra or {}))})[kind]['id']
+
+
+def member(user, project, role):
+    call('PUT', '/projects/%s/users/%s/roles/%s' % (project, user, ensure('role', {'name': role})))
+
+
+projects = {n: ensure('project', {'name': n, 'domain_id': 'default'})
+            for n in ('service', demo, other)}
+users = {n: ensure('user', {'name': n, 'domain_id': 'default'}, {'password': password})
+         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider')}
+member(users['cinder'], projects['service'], 'admin')
+member(users['cinder'], projects['service'], 'service')
+member(users['demo'], projects[demo], 'member')
+member(users['reader'], projects[demo], 'reader')
+roleless = ensure('role', {'name': 'nothing'})
+member(users['roleless'], projects[demo], 'nothing')     # a role Cinder knows nothing of
+member(users['outsider'], projects[other], 'member')     # no role on demo at all
+# 'block-storage' is the type of today, 'volumev3' the one old clients ask for.
+# Keystone is in it too: its own endpoint follows the port.
+for kind, name, at in (('identity', 'keystone', url),
+                       ('block-storage', 'cinder', cinder + '/v3/%(project_id)s'),
+                       ('volumev3', 'cinderv3', cinder + '/v3/%(project_id)s')):
+    service = ensure('service', {'type': kind}, {'name': name})
+    for interface in ('public', 'internal'):
+        ensure('endpoint', {'service_id': service, 'interface': interface},
+               {'region_id': 'RegionOne', 'url': at})
+
+print('DEMO_PROJECT_ID=%s' % projects[demo])
+print('OTHER_PROJECT_ID=%s' % projects[other])
+print('DEMO_USER_ID=%s' % users['demo'])
+PY
+}
+
+# -------------------------------------------------------------------- seed --
+# Straight into the table: nothing here could make a backup. The same N gives
+# the same ids every time. created_at carries microseconds because sqlite
+# compares dates as text and SQLAlchemy writes the marker with them: without,
+# the marker's own row comes back on the next page.
+seed() {
+    . "$CLOUD_DIR/ids"
+    "$CLOUD_VENV/bin/python" - "$CINDER/cinder.db" "$CLOUD_BACKUPS" \
+        "$DEMO_PROJECT_ID" "$OTHER_PROJECT_ID" "$DEMO_USER_ID" <<'PY'
+import datetime
+import random
+import sqlite3
+import sys
+import uuid
+
+path, count, demo, other, user = sys.argv[1:]
+# All that Cinder's BackupStatus knows but 'deleted'; a row with any other makes
+# every list that reaches it a 500.
+statuses = ['available', 'error', 'restoring', 'creating', 'deleting', 'error_deleting']
+start = datetime.datetime(2026, 1, 1)
+
+
+def rows(project, count, seed):
+    rng = random.Random(seed)
+    some_id = lambda: str(uuid.UUID(int=rng.getrandbits(128), version=4))
+    volumes = [some_id() for _ in range(50)]
+    for i in range(count):
+        yield ((start + datetime.timedelta(seconds=i)).strftime('%Y-%m-%d %H:%M:%S.%f'),
+               0, some_id(), volumes[i % 50], user, project, 'host@test',
+               None if i % 7 == 0 else '%s-%05d' % ('nightly' if i % 2 else 'weekly', i),
+               statuses[i // 3 % 6] if i % 3 == 0 else 'available', 1, 0, 0, 'fake')
+
+
+with sqlite3.connect(path) as db:
+    db.execute('delete from backups')
+    db.executemany(
+        'insert into backups (created_at, deleted, id, volume_id, user_id, project_id, host,'
+        ' display_name, status, size, num_dependent_backups, object_count, service)'
+        ' values (?,?,?,?,?,?,?,?,?,?,?,?,?)',
+        [*rows(demo, int(count), 1), *rows(other, 10, 2)])
+PY
+}
+
+# ---------------------------------------------------------------- commands --
+print_env() {
+    . "$CLOUD_DIR/ids"
+    cat <<ENV
+export OS_AUTH_TYPE=password
+export OS_AUTH_URL=$KEYSTONE_URL
+export OS_IDENTITY_API_VERSION=3
+export OS_USERNAME=demo
+export OS_PASSWORD=$PASSWORD
+export OS_USER_DOMAIN_NAME=Default
+export OS_PROJECT_NAME=$DEMO_PROJECT
+export OS_PROJECT_DOMAIN_NAME=Default
+export OS_PROJECT_ID=$DEMO_PROJECT_ID
+export OS_REGION_NAME=RegionOne
+export OS_INTERFACE=public
+export VBS_ENDPOINT=$CINDER_URL
+export CLOUD_STRICT_ENDPOINT=$STRICT_URL
+export CLOUD_OTHER_PROJECT_ID=$OTHER_PROJECT_ID
+ENV
+}
+
+up() {
+    mkdir -p "$CLOUD_DIR"
+    exec 9>"$CLOUD_DIR/lock"
+    flock 9
+    if status >/dev/null; then
+        say "already up"
+    else
+        install
+        configure
+        make_databases
+        start_keystone 9>&-
+        populate_keystone
+        seed
+        start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1 9>&- &
+        start_cinder cinder "$CINDER_PORT" "$CINDER_URL" "$CLOUD_WORKERS" 9>&-
+        wait $!
+        say "up: keystone $KEYSTONE_URL, cinder $CINDER_URL/v3/PROJECT, $CLOUD_BACKUPS backups"
+    fi
+    print_env
+}
+
+down() {
+    stop cinder &
+    stop strict &
+    stop keystone
+    wait
+    [[ -z ${CLOUD_PURGE:-} ]] || rm -rf "$KEYSTONE" "$CINDER" "$STRICT" "$CLOUD_DIR/ids"
+    say "down"
+}
+
+status() {
+    local bad=0 name url
+    for name in keystone cinder strict; do
+        case $name in
+            keystone) url=$KEYSTONE_URL ;;
+            cinder) url=$CINDER_URL/healthcheck ;;
+            strict) url=$STRICT_URL/healthcheck ;;
+        esac
+        if running "$name" && answers "$url"; then
+            printf '%s up, pid %s, %s\n' "$name" "$(<"$CLOUD_DIR/$name/pid")" "$url"
+        else
+            printf '%s down\n' "$name"
+            bad=1
+        fi
+    done
+    return $bad
+}
+
+run() {                                         # run COMMAND...: leaves a cloud that was up as it was
+    local was_up='' lines code=0
+    status >/dev/null && was_up=yes
+    lines=$(up)
+    eval "$lines"
+    "$@" || code=$?
+    [[ $was_up ]] || down
+    return $code
+}
+
+case ${1:-} in
+    up|down|status) "$1" ;;
+    run) shift; run "$@" ;;
+    env) status >&2 && print_env ;;
+    *) sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
