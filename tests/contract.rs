@@ -275,6 +275,13 @@ fn with(old: &str, new: &str) -> String {
     CONTRACT.replacen(old, new, 1)
 }
 
+/// The same, in the parameter `name~`.
+fn with_fuzzy(old: &str, new: &str) -> String {
+    let (before, after) = CONTRACT.split_once("- name: name~\n").unwrap();
+    assert!(after.contains(old), "{old}");
+    format!("{before}- name: name~\n{}", after.replacen(old, new, 1))
+}
+
 fn with_parameter(parameter: &str) -> String {
     with(
         "        - name: name\n",
@@ -338,7 +345,7 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
     let fuzzy = "          x-rust-name: name_like\n";
     for (contract, parameter, fault) in [
         (
-            with(
+            with_fuzzy(
                 "x-openstack: {min-ver: \"3.31\"}",
                 "x-openstack: {min-ver: 3.30}",
             ),
@@ -346,12 +353,12 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
             "min-ver has to be in quotes",
         ),
         (
-            with("min-ver: \"3.31\"", "min-ver: \"3\""),
+            with_fuzzy("min-ver: \"3.31\"", "min-ver: \"3\""),
             "name~",
             "min-ver `3` is not of the form X.Y",
         ),
         (
-            with(
+            with_fuzzy(
                 "x-openstack: {min-ver: \"3.31\"}",
                 "x-openstack: {minver: \"3.31\"}",
             ),
@@ -359,7 +366,7 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
             "x-openstack has to be",
         ),
         (
-            with(
+            with_fuzzy(
                 "x-openstack: {min-ver: \"3.31\"}",
                 "x-openstac: {min-ver: \"3.31\"}",
             ),
@@ -367,32 +374,32 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
             "`x-openstac` is unknown",
         ),
         (
-            with(fuzzy, ""),
+            with_fuzzy(fuzzy, ""),
             "name~",
             "its Rust name `name` is that of parameter `name` too",
         ),
         (
-            with(fuzzy, "          x-rust-name: name\n"),
+            with_fuzzy(fuzzy, "          x-rust-name: name\n"),
             "name~",
             "its Rust name `name` is that of parameter `name` too",
         ),
         (
-            with(fuzzy, "          x-rust-name: Name Like\n"),
+            with_fuzzy(fuzzy, "          x-rust-name: Name Like\n"),
             "name~",
             "`Name Like` is not a Rust name",
         ),
         (
-            with(fuzzy, "          x-rust-name: type\n"),
+            with_fuzzy(fuzzy, "          x-rust-name: type\n"),
             "name~",
             "`type` is not a Rust name",
         ),
         (
-            with(fuzzy, "          x-rust-name: count\n"),
+            with_fuzzy(fuzzy, "          x-rust-name: count\n"),
             "name~",
             "`count` is taken by a method",
         ),
         (
-            with(fuzzy, "          x-rust-name: [a]\n"),
+            with_fuzzy(fuzzy, "          x-rust-name: [a]\n"),
             "name~",
             "x-rust-name is not a string",
         ),

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Adds a parameter to the contract of a copy of this crate, and nothing else, and uses it there as a
+# user of the crate would: it has a documented method, its wire name, and raises the microversion.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -r "$root"/{Cargo.toml,Cargo.lock,build.rs,openapi,src,examples,tests,README.md} "$copy"
+cd "$copy"
+
+python3 - openapi/vbs.yaml <<'PY'
+import sys
+path = sys.argv[1]
+contract = open(path).read()
+before = '        - name: limit\n'
+assert contract.count(before) == 1
+open(path, 'w').write(contract.replace(before, '''\
+        - name: updated-at~
+          in: query
+          description: Only backups of about this time.
+          x-rust-name: updated_at_like
+          x-openstack: {min-ver: "3.60"}
+          schema: {type: string, maxLength: 20}
+''' + before))
+PY
+
+cat >tests/trial.rs <<'RS'
+mod common;
+
+#[tokio::test]
+async fn the_new_parameter() {
+    let service = common::Service::start(|request, _| request.page(&common::page(&[], None))).await;
+    let request = service.client().list_backups().updated_at_like("2026-11").with_count(true);
+    request.send().await.unwrap();
+    let seen = service.seen();
+    assert_eq!(seen[0].get("updated-at~"), Some("2026-11"));
+    assert_eq!(seen[0].microversion(), Some("volume 3.60"));
+    let error = request.updated_at_like("x".repeat(21)).send().await.unwrap_err();
+    assert!(error.to_string().starts_with("invalid parameter updated-at~: "), "{error}");
+}
+RS
+CARGO_TARGET_DIR=$target cargo test --quiet
+CARGO_TARGET_DIR=$target cargo run --quiet --example list_backups -- --help | grep -e '--updated-at-like'
