@@ -8,6 +8,8 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -r "$root"/{Cargo.toml,Cargo.lock,build.rs,openapi,src,examples,tests,README.md} "$copy"
 cd "$copy"
+# cargo would take it for the same package, and the build of one for that of the other.
+sed -i '0,/^version = .*/s//version = "0.0.0-trial"/' Cargo.toml
 
 python3 - openapi/vbs.yaml <<'PY'
 import sys
