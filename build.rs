@@ -307,7 +307,7 @@ fn generate(contract: Value, parameters: &[Parameter]) -> Result<TokenStream, St
     settings
         .with_interface(InterfaceStyle::Builder)
         .with_hooks(HooksMode::Expected)
-        .with_inner_type(quote!(crate::client::Call))
+        .with_inner_type(quote!(crate::fetch::Call))
         .with_derive("PartialEq")
         .with_derive("Eq")
         .with_derive("Hash");

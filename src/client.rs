@@ -1,18 +1,12 @@
-//! [`Client`] and its builder; the hooks that add the token and the microversion to a request.
+//! [`Client`] and its builder.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use progenitor_client::{ClientHooks, OperationInfo};
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, Url};
-
-use crate::error::{cut, plain_text, read_fault};
-use crate::generated::{self, OPENSTACK_API_VERSION, X_AUTH_TOKEN, X_OPENSTACK_REQUEST_ID};
 use crate::microversion::Microversion;
-use crate::parameter::Given;
-use crate::{BackupList, Error, ListBackups};
+use crate::token::{self, TokenProvider, Tokens};
+use crate::{Error, ListBackups, RetryPolicy, endpoint};
 
 /// A connection to the backups of one project.
 ///
@@ -31,16 +25,20 @@ use crate::{BackupList, Error, ListBackups};
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(crate) Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     /// Up to where the contract's path begins, without a slash at the end.
-    endpoint: String,
-    project_id: String,
-    token: Option<HeaderValue>,
-    microversion: Option<Microversion>,
-    trust_microversion: bool,
-    http: reqwest::Client,
+    pub(crate) endpoint: String,
+    pub(crate) project_id: String,
+    pub(crate) tokens: Tokens,
+    /// The lowest that every request asks for.
+    pub(crate) microversion: Option<Microversion>,
+    pub(crate) trust_microversion: bool,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) page_deadline: Option<Duration>,
+    pub(crate) body_limit: usize,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Client {
@@ -53,9 +51,12 @@ impl Client {
         ClientBuilder {
             endpoint: endpoint.into(),
             project_id: None,
-            token: None,
+            tokens: Ok(Tokens::None),
             microversion: None,
             trust_microversion: false,
+            retry: RetryPolicy::default(),
+            page_deadline: None,
+            body_limit: 64 * 1024 * 1024,
             http: reqwest::Client::builder()
                 .user_agent(concat!(
                     env!("CARGO_PKG_NAME"),
@@ -71,144 +72,6 @@ impl Client {
     pub fn list_backups(&self) -> ListBackups {
         ListBackups::new(self.clone())
     }
-
-    /// The lowest microversion that every request asks for.
-    pub(crate) fn microversion(&self) -> Option<Microversion> {
-        self.0.microversion
-    }
-
-    /// One answer, decoded and checked to be in the microversion that was asked for.
-    pub(crate) async fn fetch(
-        &self,
-        given: &Given,
-        microversion: Option<Microversion>,
-    ) -> Result<Answer, Error> {
-        let inner = &*self.0;
-        let version = microversion.map(|version| HeaderValue::try_from(version.to_header()));
-        let call = Call {
-            token: inner.token.clone(),
-            microversion: version.transpose().map_err(|e| Error::InvalidRequest {
-                parameter: OPENSTACK_API_VERSION.to_string(),
-                reason: e.to_string(),
-            })?,
-            headers: OnceLock::new(),
-        };
-        let client = generated::Client::new_with_client(&inner.endpoint, inner.http.clone(), call);
-        let answer = given
-            .request(&client)
-            .project_id(&inner.project_id)
-            .send()
-            .await;
-
-        let headers = client.inner.headers.get();
-        let request_id = headers.and_then(|headers| self.request_id(headers));
-        let list = match answer {
-            Ok(answer) => answer.into_inner(),
-            Err(error) => return Err(self.error(error, request_id).await),
-        };
-        let values = headers
-            .into_iter()
-            .flat_map(|headers| headers.get_all(OPENSTACK_API_VERSION));
-        let answered = Microversion::from_headers(values.map(HeaderValue::as_bytes));
-        match microversion {
-            Some(required) if !self.honors(required, answered) => {
-                Err(Error::MicroversionNotHonored { required, answered })
-            }
-            _ => Ok(Answer {
-                list,
-                request_id,
-                microversion: answered,
-            }),
-        }
-    }
-
-    fn honors(&self, required: Microversion, answered: Option<Microversion>) -> bool {
-        answered.map_or(self.0.trust_microversion, |answered| answered >= required)
-    }
-
-    async fn error(&self, error: progenitor_client::Error, request_id: Option<String>) -> Error {
-        use progenitor_client::Error as Generated;
-        match error {
-            Generated::CommunicationError(source)
-            | Generated::ResponseBodyError(source)
-            | Generated::InvalidUpgrade(source) => Error::Transport { request_id, source },
-            Generated::InvalidResponsePayload(body, source) => {
-                self.undecodable(&body, source, request_id)
-            }
-            Generated::UnexpectedResponse(response) => self.status(response, request_id).await,
-            // There are none: build.rs takes the responses that would become one out of the contract.
-            Generated::ErrorResponse(answer) => Error::Status {
-                status: answer.status(),
-                request_id,
-                fault: None,
-                text: String::new(),
-            },
-            // The values were checked before, more strictly.
-            Generated::InvalidRequest(reason) | Generated::Custom(reason) => {
-                Error::InvalidRequest {
-                    parameter: "request".to_owned(),
-                    reason,
-                }
-            }
-        }
-    }
-
-    fn undecodable(
-        &self,
-        body: &[u8],
-        source: serde_json::Error,
-        request_id: Option<String>,
-    ) -> Error {
-        let body = String::from_utf8_lossy(body);
-        let clean = self.redact(&body);
-        // serde_json quotes values of the body.
-        let source = if clean == body {
-            source
-        } else {
-            let again = serde_json::from_str::<BackupList>(&clean).err();
-            again.unwrap_or_else(|| serde::de::Error::custom("the body has the token in it"))
-        };
-        Error::Undecodable {
-            request_id,
-            text: cut(&clean),
-            source,
-        }
-    }
-
-    async fn status(&self, response: Response, request_id: Option<String>) -> Error {
-        let status = response.status();
-        let location = response
-            .headers()
-            .get(LOCATION)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let body = self.redact(&String::from_utf8_lossy(&start(response).await));
-        let (fault, request_id_in_body) = read_fault(body.as_bytes()).unzip();
-        Error::Status {
-            status,
-            request_id: request_id.or(request_id_in_body.flatten()),
-            fault: fault.map(Box::new),
-            text: match location {
-                Some(location) if status.is_redirection() => plain_text(&self.redact(&location)),
-                _ => plain_text(&body),
-            },
-        }
-    }
-
-    fn request_id(&self, headers: &HeaderMap) -> Option<String> {
-        let value = headers.get(X_OPENSTACK_REQUEST_ID)?;
-        Some(plain_text(
-            &self.redact(&String::from_utf8_lossy(value.as_bytes())),
-        ))
-    }
-
-    /// Takes the token out of what a server has sent, before it goes into an error.
-    fn redact(&self, text: &str) -> String {
-        match self.0.token.as_ref().and_then(|token| token.to_str().ok()) {
-            // A shorter one is no token of Keystone's, and could be part of any word.
-            Some(token) if token.len() >= 8 => text.replace(token, "[token]"),
-            _ => text.to_owned(),
-        }
-    }
 }
 
 /// Does not show the token.
@@ -223,75 +86,17 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A decoded page, and what the headers said of it.
-pub(crate) struct Answer {
-    pub(crate) list: BackupList,
-    pub(crate) request_id: Option<String>,
-    pub(crate) microversion: Option<Microversion>,
-}
-
-/// How much of an error's body is read, in bytes.
-const ERROR_BODY_LIMIT: usize = 64 * 1024;
-
-/// The start of a body. One that breaks off is as good: the status decides.
-async fn start(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let (true, Ok(Some(chunk))) = (body.len() < ERROR_BODY_LIMIT, response.chunk().await) {
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(ERROR_BODY_LIMIT);
-    body
-}
-
-/// What the hooks know of the request at hand.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    token: Option<HeaderValue>,
-    microversion: Option<HeaderValue>,
-    /// The answer's, for the cases in which the generated client loses them.
-    headers: OnceLock<HeaderMap>,
-}
-
-impl ClientHooks<Call> for generated::Client {
-    async fn pre<E>(
-        &self,
-        request: &mut reqwest::Request,
-        _: &OperationInfo,
-    ) -> Result<(), progenitor_client::Error<E>> {
-        let headers = request.headers_mut();
-        // progenitor's own, which means nothing to the service.
-        headers.remove("api-version");
-        if let Some(token) = &self.inner.token {
-            headers.insert(X_AUTH_TOKEN, token.clone());
-        }
-        if let Some(microversion) = &self.inner.microversion {
-            headers.insert(OPENSTACK_API_VERSION, microversion.clone());
-        }
-        Ok(())
-    }
-
-    async fn post<E>(
-        &self,
-        result: &reqwest::Result<Response>,
-        _: &OperationInfo,
-    ) -> Result<(), progenitor_client::Error<E>> {
-        if let Ok(response) = result {
-            self.inner
-                .headers
-                .get_or_init(|| response.headers().clone());
-        }
-        Ok(())
-    }
-}
-
 /// Settings of a [`Client`].
 #[must_use]
 pub struct ClientBuilder {
     endpoint: String,
     project_id: Option<String>,
-    token: Option<String>,
+    tokens: Result<Tokens, &'static str>,
     microversion: Option<Microversion>,
     trust_microversion: bool,
+    retry: RetryPolicy,
+    page_deadline: Option<Duration>,
+    body_limit: usize,
     http: reqwest::ClientBuilder,
 }
 
@@ -306,11 +111,18 @@ impl ClientBuilder {
 
     /// The token, scoped to the project, that goes out as `X-Auth-Token` and to the endpoint only.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
+        self.tokens = token::header(token.into()).map(Tokens::Fixed);
         self
     }
 
-    /// How long one request may take, from connecting to the end of its answer. 60 seconds unless
+    /// Where tokens come from, in the place of a [`token`](Self::token) that stays the same: asked
+    /// before the first request, and once more where the service has rejected a token.
+    pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
+        self.tokens = Ok(Tokens::provided(provider));
+        self
+    }
+
+    /// How long one attempt may take, from connecting to the end of its answer. 60 seconds unless
     /// set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.http = self.http.timeout(timeout);
@@ -320,6 +132,26 @@ impl ClientBuilder {
     /// How long connecting may take. 10 seconds unless set.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.http = self.http.connect_timeout(timeout);
+        self
+    }
+
+    /// How a page is asked for again after a transient fault: up to 4 attempts unless set.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How long a page may take in all: its attempts, the waits between them, and new tokens. No
+    /// limit unless set, beyond those of the attempts.
+    pub fn page_deadline(mut self, deadline: Duration) -> Self {
+        self.page_deadline = Some(deadline);
+        self
+    }
+
+    /// How large the body of an answer may be, in bytes and once it is unpacked. 64 MiB unless set;
+    /// a page of 1,000 backups has about a third of a MiB.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
         self
     }
 
@@ -364,7 +196,7 @@ impl ClientBuilder {
     /// is empty or has characters that no header can carry; [`Error::Transport`] where reqwest
     /// can't be set up.
     pub fn build(self) -> Result<Client, Error> {
-        let (endpoint, in_endpoint) = parse_endpoint(&self.endpoint)?;
+        let (endpoint, in_endpoint) = endpoint::parse(&self.endpoint)?;
         let project_id = match (self.project_id, in_endpoint) {
             (Some(given), Some(in_endpoint)) if given != in_endpoint => {
                 return Err(invalid(
@@ -397,11 +229,15 @@ impl ClientBuilder {
         Ok(Client(Arc::new(Inner {
             endpoint,
             project_id,
-            token: self.token.map(header).transpose()?,
+            tokens: self.tokens.map_err(|reason| invalid("token", reason))?,
             microversion: self.microversion,
             trust_microversion: self.trust_microversion,
+            retry: self.retry,
+            page_deadline: self.page_deadline,
+            body_limit: self.body_limit,
             http: http.map_err(|source| Error::Transport {
                 request_id: None,
+                attempts: 0,
                 source,
             })?,
         })))
@@ -424,144 +260,5 @@ fn invalid(setting: &'static str, reason: impl Into<String>) -> Error {
     Error::InvalidConfig {
         setting,
         reason: reason.into(),
-    }
-}
-
-fn header(token: String) -> Result<HeaderValue, Error> {
-    if token.is_empty() {
-        return Err(invalid("token", "it is empty"));
-    }
-    let mut header = HeaderValue::try_from(token).map_err(|_| {
-        invalid(
-            "token",
-            "it has characters that no header can carry, such as a line break",
-        )
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
-/// The address up to where the contract's path begins, and the project id, if it is there.
-fn parse_endpoint(endpoint: &str) -> Result<(String, Option<String>), Error> {
-    let refuse = |reason: &str| Err(invalid("endpoint", reason));
-    // The URL parser would mend what is missing here: `https:host` and `https:\\host` too.
-    let scheme = endpoint
-        .split_once("://")
-        .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if !matches!(scheme.as_deref(), Some("http" | "https")) {
-        return refuse("it has to begin with https:// or http://");
-    }
-    let url = Url::parse(endpoint).map_err(|e| invalid("endpoint", e.to_string()))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return refuse("it has a user name or password in it");
-    }
-    if url.query().is_some() {
-        return refuse("it has a query");
-    }
-    if url.fragment().is_some() {
-        return refuse("it has a fragment");
-    }
-    let path = url.path().strip_suffix('/').unwrap_or(url.path());
-    let mut segments: Vec<&str> = path.split('/').skip(1).collect();
-    let project_id = match segments.as_slice() {
-        [.., "v3"] => None,
-        [.., "v3", project_id] => Some((*project_id).to_owned()),
-        _ => {
-            segments.push("v3");
-            None
-        }
-    };
-    segments.truncate(segments.len() - 1 - usize::from(project_id.is_some()));
-    if segments
-        .iter()
-        .any(|segment| segment.is_empty() || is_version(segment))
-    {
-        return refuse(
-            "its path has to end before the version, with v3, or with v3 and the project id",
-        );
-    }
-    let origin = url.origin().ascii_serialization();
-    Ok((
-        segments
-            .iter()
-            .fold(origin, |address, segment| address + "/" + segment),
-        project_id,
-    ))
-}
-
-/// Whether this is a version in a path, such as `v2` or `v3.0`.
-fn is_version(segment: &str) -> bool {
-    segment.strip_prefix('v').is_some_and(|number| {
-        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(endpoint: &str) -> (String, Option<String>) {
-        parse_endpoint(endpoint).unwrap()
-    }
-
-    #[test]
-    fn takes_an_endpoint_as_people_have_it() {
-        for (endpoint, base, project_id) in [
-            ("https://host", "https://host", None),
-            ("https://host/", "https://host", None),
-            ("HTTPS://Host:8776", "https://host:8776", None),
-            ("http://[::1]:8776/v3/", "http://[::1]:8776", None),
-            ("https://host/volume", "https://host/volume", None),
-            ("https://host/volume/", "https://host/volume", None),
-            ("https://host/v3", "https://host", None),
-            ("https://host/volume/v3", "https://host/volume", None),
-            (
-                "https://host/volume/v3/b23b-5_Z",
-                "https://host/volume",
-                Some("b23b-5_Z"),
-            ),
-            ("https://host/a/b/v3/p/", "https://host/a/b", Some("p")),
-        ] {
-            assert_eq!(
-                parsed(endpoint),
-                (base.to_owned(), project_id.map(str::to_owned)),
-                "{endpoint}"
-            );
-        }
-    }
-
-    #[test]
-    fn refuses_any_other() {
-        for endpoint in [
-            "",
-            "host",
-            "host:8776",
-            "/v3",
-            "//host",
-            "https:host",
-            "https:\\\\host",
-            "ftp://host",
-            "file:///v3",
-            "https://",
-            "https://ho st",
-            "https://user@host",
-            "https://user:pw@host",
-            "https://:pw@host",
-            "https://host?a=b",
-            "https://host/?",
-            "https://host/v3#f",
-            "https://host/v3/p/backups",
-            "https://host/v2/p",
-            "https://host/v2",
-            "https://host/v3.0",
-            "https://host//v3",
-            "https://host/volume//",
-        ] {
-            let error = parse_endpoint(endpoint).expect_err(endpoint);
-            assert!(
-                error.to_string().starts_with("invalid endpoint: "),
-                "{error}"
-            );
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
@@ -51,6 +52,8 @@ pub enum Error {
     Transport {
         /// The request id, where an answer had begun.
         request_id: Option<String>,
+        /// How often the page was asked for.
+        attempts: u32,
         /// What reqwest says.
         source: reqwest::Error,
     },
@@ -61,6 +64,8 @@ pub enum Error {
         status: StatusCode,
         /// The id under which the service has logged the request.
         request_id: Option<String>,
+        /// How often the page was asked for.
+        attempts: u32,
         /// What the body says, where it is a fault.
         fault: Option<Box<Fault>>,
         /// The start of the body as plain text; of a redirect, where it points.
@@ -75,6 +80,30 @@ pub enum Error {
         text: String,
         /// What is wrong, and where.
         source: serde_json::Error,
+    },
+    /// The body of the answer is larger than the client's
+    /// [`body_limit`](crate::ClientBuilder::body_limit).
+    #[non_exhaustive]
+    TooLarge {
+        /// The id under which the service has logged the request.
+        request_id: Option<String>,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The page was not there by the client's
+    /// [`page_deadline`](crate::ClientBuilder::page_deadline).
+    #[non_exhaustive]
+    PageDeadline {
+        /// How often the page was asked for.
+        attempts: u32,
+        /// What the attempt before the last one came to, if there was one.
+        last: Option<Box<Error>>,
+    },
+    /// There is no token: its [provider](crate::TokenProvider) has failed.
+    #[non_exhaustive]
+    Token {
+        /// What the provider says.
+        source: Arc<dyn StdError + Send + Sync>,
     },
     /// The request needs a microversion that the answer does not say it has applied, so that the
     /// service may have ignored a filter. No row of the answer was given out.
@@ -94,6 +123,9 @@ pub enum Error {
         request_id: Option<String>,
         /// What is wrong.
         reason: String,
+        /// Where the walk can be taken up, where that is not the last page's
+        /// [`next_marker`](crate::Page::next_marker).
+        resume_marker: Option<String>,
     },
 }
 
@@ -114,7 +146,38 @@ impl Error {
             Self::Transport { request_id, .. }
             | Self::Status { request_id, .. }
             | Self::Undecodable { request_id, .. }
+            | Self::TooLarge { request_id, .. }
             | Self::Pagination { request_id, .. } => request_id.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How often the page was asked for: more than once where faults were transient.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        match self {
+            Self::Transport { attempts, .. }
+            | Self::Status { attempts, .. }
+            | Self::PageDeadline { attempts, .. } => *attempts,
+            Self::InvalidConfig { .. } | Self::InvalidRequest { .. } | Self::Token { .. } => 0,
+            _ => 1,
+        }
+    }
+
+    /// The same error after so many attempts.
+    pub(crate) fn after(mut self, made: u32) -> Self {
+        if let Self::Transport { attempts, .. } | Self::Status { attempts, .. } = &mut self {
+            *attempts = made;
+        }
+        self
+    }
+
+    /// Where a walk that has lost its place can be taken up, with
+    /// [`resume_at`](crate::ListBackups::resume_at): the start of the page whose rows are all gone.
+    #[must_use]
+    pub fn resume_marker(&self) -> Option<&str> {
+        match self {
+            Self::Pagination { resume_marker, .. } => resume_marker.as_deref(),
             _ => None,
         }
     }
@@ -146,11 +209,15 @@ impl Error {
         self.status() == Some(StatusCode::NOT_FOUND)
     }
 
-    /// Whether a timeout of this client has run out, as with reqwest. A server's own timeouts are
-    /// the statuses 408 and 504.
+    /// Whether a timeout or deadline of this client has run out, as with reqwest. A server's own
+    /// timeouts are the statuses 408 and 504.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Self::Transport { source, .. } if source.is_timeout())
+        match self {
+            Self::Transport { source, .. } => source.is_timeout(),
+            Self::PageDeadline { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether the same request may work later: a connection that failed or broke off, a timeout,
@@ -159,6 +226,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport { source, .. } => !source.is_builder(),
+            Self::PageDeadline { .. } => true,
             Self::Status { status, .. } => {
                 matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
             }
@@ -210,6 +278,9 @@ impl fmt::Display for Error {
                 source.line(),
                 source.column()
             ),
+            Self::TooLarge { limit, .. } => write!(f, "the answer has more than {limit} bytes"),
+            Self::PageDeadline { .. } => f.write_str("the page was not there in time"),
+            Self::Token { .. } => f.write_str("there is no token"),
             Self::MicroversionNotHonored {
                 required,
                 answered: Some(answered),
@@ -232,9 +303,13 @@ impl fmt::Display for Error {
                 write!(f, "there is no way on to the next page: {reason}")
             }
         }?;
-        match self.request_id() {
-            Some(request_id) => write!(f, " (request id {request_id})"),
-            None => Ok(()),
+        match (self.attempts(), self.request_id()) {
+            (0 | 1, None) => Ok(()),
+            (0 | 1, Some(request_id)) => write!(f, " (request id {request_id})"),
+            (attempts, None) => write!(f, " ({attempts} attempts)"),
+            (attempts, Some(request_id)) => {
+                write!(f, " ({attempts} attempts, request id {request_id})")
+            }
         }
     }
 }
@@ -244,6 +319,8 @@ impl StdError for Error {
         match self {
             Self::Transport { source, .. } => Some(source),
             Self::Undecodable { source, .. } => Some(source),
+            Self::Token { source } => Some(&**source),
+            Self::PageDeadline { last, .. } => last.as_deref().map(|last| last as _),
             _ => None,
         }
     }

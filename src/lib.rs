@@ -14,11 +14,15 @@
 )]
 
 mod client;
+mod endpoint;
 mod error;
+mod fetch;
 mod list;
 mod microversion;
 mod page;
 mod parameter;
+mod retry;
+mod token;
 
 /// The client that build.rs makes from the contract.
 #[allow(
@@ -44,3 +48,5 @@ pub use list::ListBackups;
 pub use microversion::{Microversion, ParseMicroversionError};
 pub use page::Page;
 pub use parameter::Parameter;
+pub use retry::RetryPolicy;
+pub use token::TokenProvider;

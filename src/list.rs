@@ -5,7 +5,7 @@ use std::future::Future;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::client::Answer;
+use crate::fetch::{Answer, Request};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
 use crate::microversion::Microversion;
 use crate::page::Next;
@@ -106,7 +106,7 @@ impl ListBackups {
         let request = self.clone();
         async move {
             request.given.check()?;
-            let (page, next) = request.page(request.microversion()).await?;
+            let (page, next) = request.page(request.microversion(), 1).await?;
             next.map(|()| page)
         }
     }
@@ -184,10 +184,13 @@ impl ListBackups {
         request.given.remove(&MARKER);
         async move {
             request.given.check()?;
-            let answer = request
-                .client
-                .fetch(&request.given, request.microversion())
-                .await?;
+            let given = &request.given;
+            let asked = Request {
+                given,
+                microversion: request.microversion(),
+                page: 1,
+            };
+            let answer = request.client.0.fetch(asked).await?;
             answer.list.count.ok_or_else(|| Error::Undecodable {
                 request_id: answer.request_id,
                 text: String::new(),
@@ -197,31 +200,34 @@ impl ListBackups {
     }
 
     fn microversion(&self) -> Option<Microversion> {
-        self.given.microversion().max(self.client.microversion())
+        self.given.microversion().max(self.client.0.microversion)
     }
 
     /// A page, and whether there is a way on from it: a page whose next link is broken is still one.
     async fn page(
         &self,
         microversion: Option<Microversion>,
+        page: u64,
     ) -> Result<(Page, Result<(), Error>), Error> {
+        let asked = Request {
+            given: &self.given,
+            microversion,
+            page,
+        };
         let Answer {
             list,
             request_id,
             microversion,
-        } = self.client.fetch(&self.given, microversion).await?;
+        } = self.client.0.fetch(asked).await?;
         let (next, way_on) = match Next::from_links(&list.backups_links) {
             Ok(next) => (next, Ok(())),
-            Err(reason) => {
-                let reason = format!("the link to it is broken: {reason}");
-                (
-                    None,
-                    Err(Error::Pagination {
-                        request_id: request_id.clone(),
-                        reason,
-                    }),
-                )
-            }
+            Err(reason) => (
+                None,
+                Err(broken(
+                    request_id.as_deref(),
+                    format!("the link to it is broken: {reason}"),
+                )),
+            ),
         };
         let page = Page {
             backups: list.backups,
@@ -234,14 +240,25 @@ impl ListBackups {
     }
 }
 
+fn broken(request_id: Option<&str>, reason: impl Into<String>) -> Error {
+    Error::Pagination {
+        request_id: request_id.map(str::to_owned),
+        reason: reason.into(),
+        resume_marker: None,
+    }
+}
+
 /// A walk over all pages.
 struct Walk {
     /// What to ask for next.
     request: ListBackups,
     /// Chosen once: a walk in which it changed could see the list by two sets of rules.
     microversion: Option<Microversion>,
+    /// The number of the next page, from 1 on.
+    page: u64,
     count: Option<u64>,
     circle: Circle,
+    last: Last,
     state: State,
 }
 
@@ -252,17 +269,28 @@ enum State {
     End(Option<Error>),
 }
 
+/// The page just given out, for the case that the place to go on from disappears.
+#[derive(Default)]
+struct Last {
+    /// The marker that it was asked for with.
+    marker: Option<String>,
+    /// The ids of its rows, one a line: as one text, because there is one for every row.
+    ids: String,
+}
+
 impl Walk {
     fn new(request: ListBackups) -> Self {
         let mut circle = Circle::default();
-        if let Some(Value::Text(marker)) = request.given.get(&MARKER) {
-            circle.closes(&Next::Marker(marker.clone()));
+        if let Some(marker) = request.marker_given() {
+            circle.closes(&Next::Marker(marker.to_owned()));
         }
         Self {
             microversion: request.microversion(),
             request,
+            page: 1,
             count: None,
             circle,
+            last: Last::default(),
             state: State::Start,
         }
     }
@@ -274,29 +302,33 @@ impl Walk {
             State::Start => self.request.given.check()?,
             State::Middle => {}
         }
-        let (mut page, way_on) = self.request.page(self.microversion).await?;
+        let (mut page, way_on) = match self.request.page(self.microversion, self.page).await {
+            Err(error) if self.lost_its_place(&error) => self.find_its_place(&error).await?,
+            other => other?,
+        };
         if matches!(self.state, State::Start) {
             self.count = page.count;
             // The server would count again for every page, and put an empty one at the end.
             self.request.given.remove(&WITH_COUNT);
         }
         page.count = self.count;
+        self.page = self.page.saturating_add(1);
+        self.last.keep(&page, self.request.marker_given());
 
-        let request_id = page.request_id.clone();
-        let broken = |reason: &str| Error::Pagination {
-            request_id,
-            reason: reason.to_owned(),
-        };
         self.state = match (way_on, &page.next) {
             (Err(error), _) => State::End(Some(error)),
             (Ok(()), None) => State::End(None),
             (Ok(()), Some(next)) if self.circle.closes(next) => State::End(Some(broken(
+                page.request_id(),
                 "the walk has come round to where it was before",
             ))),
             (Ok(()), Some(next)) => {
-                self.go_on(next);
+                self.request.go_on(next);
                 if self.request.given.query_length() > QUERY_LIMIT + ROOM_FOR_MARKER {
-                    State::End(Some(broken("the link to it has a marker that is too long")))
+                    State::End(Some(broken(
+                        page.request_id(),
+                        "the link to it has a marker that is too long",
+                    )))
                 } else {
                     State::Middle
                 }
@@ -305,15 +337,71 @@ impl Walk {
         Ok(Some((page, self)))
     }
 
+    /// Whether the backup that is the marker was deleted since the page that it ends. A marker of
+    /// the caller's is his own to mend.
+    fn lost_its_place(&self, error: &Error) -> bool {
+        let (State::Middle, Some(marker), Some(fault)) =
+            (&self.state, self.request.marker_given(), error.fault())
+        else {
+            return false;
+        };
+        let about_it =
+            fault.kind.as_deref() == Some("itemNotFound") || fault.message.contains(marker);
+        error.is_not_found() && about_it && self.last.ids.lines().next_back() == Some(marker)
+    }
+
+    /// Goes on from the last row before it that still exists. All rows between the two are gone, so
+    /// that none comes twice.
+    async fn find_its_place(&mut self, error: &Error) -> Result<(Page, Result<(), Error>), Error> {
+        for id in self.last.ids.lines().rev().skip(1) {
+            self.request.given.set(&MARKER, Value::Text(id.to_owned()));
+            match self.request.page(self.microversion, self.page).await {
+                Err(error) if error.is_not_found() => {}
+                found => {
+                    tracing::info!(
+                        page = self.page,
+                        marker = id,
+                        "the marker's backup is gone, going on from one before it"
+                    );
+                    return found;
+                }
+            }
+        }
+        Err(Error::Pagination {
+            request_id: error.request_id().map(str::to_owned),
+            reason: "every backup of the page before it was deleted".to_owned(),
+            resume_marker: self.last.marker.take(),
+        })
+    }
+}
+
+impl Last {
+    fn keep(&mut self, page: &Page, marker: Option<&str>) {
+        self.marker = marker.map(str::to_owned);
+        self.ids.clear();
+        for backup in page {
+            self.ids.push_str(&backup.id);
+            self.ids.push('\n');
+        }
+    }
+}
+
+impl ListBackups {
+    fn marker_given(&self) -> Option<&str> {
+        match self.given.get(&MARKER) {
+            Some(Value::Text(marker)) => Some(marker),
+            _ => None,
+        }
+    }
+
     fn go_on(&mut self, next: &Next) {
-        let given = &mut self.request.given;
         match next {
             Next::Marker(marker) => {
-                given.set(&MARKER, Value::Text(marker.clone()));
+                self.given.set(&MARKER, Value::Text(marker.clone()));
                 // The server would apply it again after the marker, on every page.
-                given.remove(&OFFSET);
+                self.given.remove(&OFFSET);
             }
-            Next::Offset(offset) => given.set(&OFFSET, Value::Integer((*offset).into())),
+            Next::Offset(offset) => self.given.set(&OFFSET, Value::Integer((*offset).into())),
         }
     }
 }

@@ -9,7 +9,7 @@ use common::{Service, TOKEN, contract};
 use httpmock::HttpMockResponse;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vbs_client::{Client, Error, Fault};
+use vbs_client::{Client, Error, Fault, RetryPolicy};
 
 async fn failing(status: u16, body: &'static str) -> Error {
     Service::fixed(status, body)
@@ -289,6 +289,7 @@ async fn raw(answer: &'static str, close: bool) -> Client {
     Client::builder(format!("http://{address}"))
         .project_id("p")
         .token(TOKEN)
+        .retry(RetryPolicy::none())
         .timeout(Duration::from_millis(300))
         .build()
         .unwrap()
@@ -304,6 +305,7 @@ async fn a_connection_that_fails() {
         .port();
     let client = Client::builder(format!("http://127.0.0.1:{port}"))
         .project_id("p")
+        .retry(RetryPolicy::none())
         .token(TOKEN)
         .build()
         .unwrap();

@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test file uses its own part of it.
 
 pub mod contract;
+pub mod raw;
 #[path = "../../examples/list_backups/demo.rs"]
 pub mod model;
 
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use httpmock::{HttpMockRequest, HttpMockResponse, MockServer};
 use serde_json::{Value, json};
-use vbs_client::{Backup, Client, ClientBuilder};
+use vbs_client::{Backup, Client, ClientBuilder, RetryPolicy};
 
 pub const TOKEN: &str = "gAAAAABl-not-a-real-token-but-as-secret";
 pub const PROJECT_ID: &str = model::PROJECT_ID;
@@ -122,10 +123,12 @@ impl Service {
         .await
     }
 
+    /// A client that asks once.
     pub fn builder(&self) -> ClientBuilder {
         Client::builder(self.server.base_url())
             .project_id(PROJECT_ID)
             .token(TOKEN)
+            .retry(RetryPolicy::none())
     }
 
     pub fn client(&self) -> Client {

@@ -1,0 +1,133 @@
+//! The service's address, in the forms in which people and catalogs have it.
+
+use reqwest::Url;
+
+use crate::Error;
+
+/// The address up to where the contract's path begins, and the project id, if it is there.
+pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
+    let refuse = |reason: &str| Err(invalid(reason));
+    // The URL parser would mend what is missing here: `https:host` and `https:\\host` too.
+    let scheme = endpoint
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if !matches!(scheme.as_deref(), Some("http" | "https")) {
+        return refuse("it has to begin with https:// or http://");
+    }
+    let url = Url::parse(endpoint).map_err(|e| invalid(&e.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("it has a user name or password in it");
+    }
+    if url.query().is_some() {
+        return refuse("it has a query");
+    }
+    if url.fragment().is_some() {
+        return refuse("it has a fragment");
+    }
+    let path = url.path().strip_suffix('/').unwrap_or(url.path());
+    let mut segments: Vec<&str> = path.split('/').skip(1).collect();
+    let project_id = match segments.as_slice() {
+        [.., "v3"] => None,
+        [.., "v3", project_id] => Some((*project_id).to_owned()),
+        _ => {
+            segments.push("v3");
+            None
+        }
+    };
+    segments.truncate(segments.len() - 1 - usize::from(project_id.is_some()));
+    if segments
+        .iter()
+        .any(|segment| segment.is_empty() || is_version(segment))
+    {
+        return refuse(
+            "its path has to end before the version, with v3, or with v3 and the project id",
+        );
+    }
+    let origin = url.origin().ascii_serialization();
+    Ok((
+        segments
+            .iter()
+            .fold(origin, |address, segment| address + "/" + segment),
+        project_id,
+    ))
+}
+
+/// Whether this is a version in a path, such as `v2` or `v3.0`.
+fn is_version(segment: &str) -> bool {
+    segment.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    })
+}
+
+fn invalid(reason: &str) -> Error {
+    Error::InvalidConfig {
+        setting: "endpoint",
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_an_endpoint_as_people_have_it() {
+        for (endpoint, base, project_id) in [
+            ("https://host", "https://host", None),
+            ("https://host/", "https://host", None),
+            ("HTTPS://Host:8776", "https://host:8776", None),
+            ("http://[::1]:8776/v3/", "http://[::1]:8776", None),
+            ("https://host/volume", "https://host/volume", None),
+            ("https://host/volume/", "https://host/volume", None),
+            ("https://host/v3", "https://host", None),
+            ("https://host/volume/v3", "https://host/volume", None),
+            (
+                "https://host/volume/v3/b23b-5_Z",
+                "https://host/volume",
+                Some("b23b-5_Z"),
+            ),
+            ("https://host/a/b/v3/p/", "https://host/a/b", Some("p")),
+        ] {
+            assert_eq!(
+                parse(endpoint).unwrap(),
+                (base.to_owned(), project_id.map(str::to_owned)),
+                "{endpoint}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_any_other() {
+        for endpoint in [
+            "",
+            "host",
+            "host:8776",
+            "/v3",
+            "//host",
+            "https:host",
+            "https:\\\\host",
+            "ftp://host",
+            "file:///v3",
+            "https://",
+            "https://ho st",
+            "https://user@host",
+            "https://user:pw@host",
+            "https://:pw@host",
+            "https://host?a=b",
+            "https://host/?",
+            "https://host/v3#f",
+            "https://host/v3/p/backups",
+            "https://host/v2/p",
+            "https://host/v2",
+            "https://host/v3.0",
+            "https://host//v3",
+            "https://host/volume//",
+        ] {
+            let error = parse(endpoint).expect_err(endpoint);
+            assert!(
+                error.to_string().starts_with("invalid endpoint: "),
+                "{error}"
+            );
+        }
+    }
+}

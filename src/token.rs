@@ -1,0 +1,160 @@
+//! [`TokenProvider`], and the tokens of a client: asked for once, however many requests need one.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_core::future::BoxFuture;
+use reqwest::header::HeaderValue;
+use tokio::sync::Mutex;
+
+use crate::Error;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Where tokens come from.
+///
+/// The client asks for one before its first request, keeps it, and asks again when the service has
+/// rejected it (status 401). Many requests that see the same token rejected ask once.
+///
+/// A closure that gives a future is one, too:
+///
+/// ```
+/// # async fn log_in() -> Result<String, std::io::Error> { Ok("token".to_owned()) }
+/// use vbs_client::Client;
+///
+/// let client = Client::builder("https://host")
+///     .project_id("p")
+///     .token_provider(|_rejected: Option<String>| async { log_in().await })
+///     .build()?;
+/// # Ok::<(), vbs_client::Error>(())
+/// ```
+pub trait TokenProvider: Send + Sync {
+    /// Gives the current token or, where one was rejected, a new one.
+    ///
+    /// # Errors
+    ///
+    /// Whatever went wrong: it is the source of [`Error::Token`].
+    fn token(&self, rejected: Option<String>) -> BoxFuture<'_, Result<String, BoxError>>;
+}
+
+impl<F, R, E> TokenProvider for F
+where
+    F: Fn(Option<String>) -> R + Send + Sync,
+    R: Future<Output = Result<String, E>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    fn token(&self, rejected: Option<String>) -> BoxFuture<'_, Result<String, BoxError>> {
+        let token = self(rejected);
+        Box::pin(async { token.await.map_err(Into::into) })
+    }
+}
+
+/// A token as the header has it, or why no header can have it. Does not show it.
+pub(crate) fn header(token: String) -> Result<HeaderValue, &'static str> {
+    if token.is_empty() {
+        return Err("it is empty");
+    }
+    let mut header = HeaderValue::try_from(token)
+        .map_err(|_| "it has characters that no header can carry, such as a line break")?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// The tokens of a client.
+pub(crate) enum Tokens {
+    None,
+    Fixed(HeaderValue),
+    Provided(Provided),
+}
+
+pub(crate) struct Provided {
+    provider: Box<dyn TokenProvider>,
+    /// How often the provider has answered.
+    round: AtomicU64,
+    /// Its last answer. Whoever needs another one holds the lock until it is there.
+    last: Mutex<Option<Result<HeaderValue, Arc<dyn StdError + Send + Sync>>>>,
+}
+
+/// A token, and the provider's round it is from.
+#[derive(Clone)]
+pub(crate) struct Token {
+    pub(crate) header: Option<HeaderValue>,
+    round: u64,
+}
+
+impl Tokens {
+    pub(crate) fn provided(provider: impl TokenProvider + 'static) -> Self {
+        Self::Provided(Provided {
+            provider: Box::new(provider),
+            round: AtomicU64::new(0),
+            last: Mutex::new(None),
+        })
+    }
+
+    /// The token to begin with.
+    pub(crate) async fn current(&self) -> Result<Token, Error> {
+        match self {
+            Self::None => Ok(Token {
+                header: None,
+                round: 0,
+            }),
+            Self::Fixed(header) => Ok(Token {
+                header: Some(header.clone()),
+                round: 0,
+            }),
+            Self::Provided(provided) => {
+                provided
+                    .newer_than(None, provided.round.load(Ordering::Acquire))
+                    .await
+            }
+        }
+    }
+
+    /// The token in the place of a rejected one, if there can be another.
+    pub(crate) async fn renewed(&self, rejected: &Token) -> Option<Result<Token, Error>> {
+        match self {
+            Self::Provided(provided) => Some(
+                provided
+                    .newer_than(rejected.header.as_ref(), rejected.round)
+                    .await,
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl Provided {
+    /// The last answer, if it is from a later round or good enough, or else the next one.
+    async fn newer_than(&self, rejected: Option<&HeaderValue>, round: u64) -> Result<Token, Error> {
+        let mut last = self.last.lock().await;
+        let now = self.round.load(Ordering::Acquire);
+        let answer = match &*last {
+            // Somebody else has asked in the meantime, for all who were waiting.
+            Some(answer) if now > round => answer.clone(),
+            Some(Ok(header)) if rejected.is_none() => Ok(header.clone()),
+            _ => {
+                if rejected.is_some() {
+                    tracing::info!("the token was rejected, asking for a new one");
+                }
+                let rejected = rejected
+                    .and_then(|header| header.to_str().ok())
+                    .map(str::to_owned);
+                let token = self.provider.token(rejected).await;
+                let answer = token
+                    .and_then(|token| Ok(header(token)?))
+                    .map_err(Arc::from);
+                self.round.store(now.wrapping_add(1), Ordering::Release);
+                last.insert(answer).clone()
+            }
+        };
+        match answer {
+            Ok(header) => Ok(Token {
+                header: Some(header),
+                round: self.round.load(Ordering::Acquire),
+            }),
+            Err(source) => Err(Error::Token { source }),
+        }
+    }
+}
