@@ -269,7 +269,6 @@ async fn start_of(mut response: Response) -> Vec<u8> {
     while let (true, Ok(Some(chunk))) = (body.len() < ERROR_BODY_LIMIT, response.chunk().await) {
         body.extend_from_slice(&chunk);
     }
-    body.truncate(ERROR_BODY_LIMIT);
     body
 }
 

@@ -40,6 +40,31 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 }
 
+/// What the fuzz targets reach, and nobody else.
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzzing {
+    use crate::page::Next;
+    use crate::{Error, Fault, Link};
+
+    pub fn endpoint(endpoint: &str) -> Result<(String, Option<String>), Error> {
+        crate::endpoint::parse(endpoint)
+    }
+
+    pub fn fault(body: &[u8]) -> (Option<Fault>, String) {
+        let text = crate::error::plain_text(&String::from_utf8_lossy(body));
+        (crate::error::read_fault(body).map(|(fault, _)| fault), text)
+    }
+
+    pub fn next_link(links: &[Link]) -> Result<(Option<String>, Option<u64>), String> {
+        Next::from_links(links).map(|next| match next {
+            None => (None, None),
+            Some(Next::Marker(marker)) => (Some(marker), None),
+            Some(Next::Offset(offset)) => (None, Some(offset)),
+        })
+    }
+}
+
 pub use client::{Client, ClientBuilder};
 pub use error::Error;
 pub use generated::BackupStatus;
