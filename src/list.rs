@@ -345,8 +345,12 @@ impl Walk {
         else {
             return false;
         };
+        // Cinder's fault has that kind; others, such as VBS itself, only name the id.
+        let mut words = fault
+            .message
+            .split(|c: char| !c.is_alphanumeric() && !"-_".contains(c));
         let about_it =
-            fault.kind.as_deref() == Some("itemNotFound") || fault.message.contains(marker);
+            fault.kind.as_deref() == Some("itemNotFound") || words.any(|word| word == marker);
         error.is_not_found() && about_it && self.last.ids.lines().next_back() == Some(marker)
     }
 

@@ -158,3 +158,16 @@ impl Provided {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So that the libraries below keep it out of their logs.
+    #[test]
+    fn a_tokens_header_is_marked_as_a_secret() {
+        let header = header("secret".to_owned()).unwrap();
+        assert!(header.is_sensitive());
+        assert_eq!(format!("{header:?}"), "Sensitive");
+    }
+}

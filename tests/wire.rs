@@ -37,9 +37,18 @@ async fn a_bare_request() {
     );
     let mut names: Vec<_> = seen.headers.keys().map(String::as_str).collect();
     names.sort_unstable();
-    let expected = ["accept", "accept-encoding", "host", "user-agent", "x-auth-token"];
+    let expected = [
+        "accept",
+        "accept-encoding",
+        "host",
+        "user-agent",
+        "x-auth-token",
+    ];
     assert_eq!(names, expected, "and nothing else");
-    assert_eq!(seen.headers["accept-encoding"], "gzip", "the tests' feature");
+    assert_eq!(
+        seen.headers["accept-encoding"], "gzip",
+        "the tests' feature"
+    );
 }
 
 /// Every setter by its name: a parameter's wire name, value and microversion.

@@ -3,9 +3,9 @@
 #![allow(dead_code)] // Each test file uses its own part of it.
 
 pub mod contract;
-pub mod raw;
 #[path = "../../examples/list_backups/demo.rs"]
 pub mod model;
+pub mod raw;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

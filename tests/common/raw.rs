@@ -28,7 +28,10 @@ pub enum Answer {
 /// A whole answer with a status line, these headers and this body.
 pub fn http(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
+        body.len()
+    );
     [head.as_bytes(), body].concat()
 }
 
@@ -63,12 +66,19 @@ impl Raw {
 
     /// A client as users have it.
     pub fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.endpoint).project_id(PROJECT_ID).token(TOKEN)
+        Client::builder(&self.endpoint)
+            .project_id(PROJECT_ID)
+            .token(TOKEN)
     }
 
     /// The heads of all requests.
     pub fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|(_, head)| head.clone()).collect()
+        self.seen
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, head)| head.clone())
+            .collect()
     }
 
     /// The time between a request and the one before it.
@@ -95,8 +105,11 @@ async fn serve(
         log.push((Instant::now(), head.clone()));
         respond(log.len() - 1, &head)
     };
-    let (Answer::Close(bytes) | Answer::Reset(bytes) | Answer::Stall(bytes) | Answer::Drip(bytes) | Answer::Endless(bytes, _)) =
-        &answer;
+    let (Answer::Close(bytes)
+    | Answer::Reset(bytes)
+    | Answer::Stall(bytes)
+    | Answer::Drip(bytes)
+    | Answer::Endless(bytes, _)) = &answer;
     // The client may be gone before all is sent.
     let mut sent = stream.write_all(bytes).await;
     match answer {

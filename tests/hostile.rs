@@ -1,0 +1,265 @@
+//! Hostile and broken answers: the right error, bounded memory, no panic.
+
+mod common;
+
+use std::io::Write;
+use std::time::Duration;
+
+use common::raw::{Answer, Raw, http, ok};
+use common::{Service, page};
+use futures::StreamExt;
+use vbs_client::{Error, RetryPolicy};
+
+const MIB: usize = 1024 * 1024;
+
+async fn error_of(answer: Answer) -> Error {
+    let server = Raw::script(vec![answer]).await;
+    let client = server.builder().retry(RetryPolicy::none()).build().unwrap();
+    let error = client.list_backups().send().await.unwrap_err();
+    assert_eq!(server.seen().len(), 1);
+    error
+}
+
+/// How much memory the process has had at most, in bytes.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<usize>()
+        .unwrap()
+        * 1024
+}
+
+#[tokio::test]
+async fn an_endless_body_is_too_large() {
+    let before = peak();
+    let head = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
+    let error = error_of(Answer::Endless(head, chunk)).await;
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "the answer has more than 67108864 bytes");
+    assert!(!error.is_retryable());
+    // 64 MiB, and what it takes to put them together.
+    assert!(
+        peak() - before < 256 * MIB,
+        "{} MiB",
+        (peak() - before) / MIB
+    );
+}
+
+#[tokio::test]
+async fn a_body_of_a_gibibyte_is_too_large() {
+    let head = format!(
+        "HTTP/1.1 200 X\r\nX-OpenStack-Request-Id: req-9\r\nContent-Length: {}\r\n\r\n",
+        1024 * MIB
+    );
+    let error = error_of(Answer::Endless(head.into_bytes(), vec![b'['; MIB])).await;
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    assert_eq!(error.request_id(), Some("req-9"));
+}
+
+#[tokio::test]
+async fn the_limit_is_the_callers() {
+    let body = page(&["a"], None).to_string();
+    let server = Raw::script(vec![ok(&body)]).await;
+    let fits = server.builder().body_limit(body.len()).build().unwrap();
+    assert_eq!(fits.list_backups().send().await.unwrap().backups.len(), 1);
+    let short = server.builder().body_limit(body.len() - 1).build().unwrap();
+    assert!(matches!(
+        short.list_backups().send().await,
+        Err(Error::TooLarge { .. })
+    ));
+    assert_eq!(server.seen().len(), 2, "it is not asked again");
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(body).unwrap();
+    packed.finish().unwrap()
+}
+
+#[tokio::test]
+async fn the_limit_counts_what_is_unpacked() {
+    let bomb = gzip(&vec![b' '; 100 * MIB]);
+    assert!(bomb.len() < MIB);
+    let error = error_of(Answer::Close(http(200, "Content-Encoding: gzip\r\n", bomb))).await;
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+
+    let server = Raw::script(vec![Answer::Close(http(
+        200,
+        "Content-Encoding: gzip\r\n",
+        gzip(page(&["a"], None).to_string().as_bytes()),
+    ))])
+    .await;
+    assert!(
+        server
+            .builder()
+            .build()
+            .unwrap()
+            .list_backups()
+            .send()
+            .await
+            .unwrap()
+            .is_last()
+    );
+    let cut = gzip(page(&["a"], None).to_string().as_bytes());
+    let error = error_of(Answer::Close(http(
+        200,
+        "Content-Encoding: gzip\r\n",
+        &cut[..cut.len() - 9],
+    )))
+    .await;
+    assert!(matches!(error, Error::Transport { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_list() {
+    let deep = |open: &str, times| format!("{{\"backups\":[],\"x\":{}", open.repeat(times));
+    for body in [
+        "[".repeat(MIB).into_bytes(),
+        "{\"backups\":".repeat(100_000).into_bytes(),
+        deep("[", MIB).into_bytes(),
+        deep("{\"a\":", 200_000).into_bytes(),
+        br#"{"backups":{"0":{"id":"a","name":null}}}"#.to_vec(),
+        br#"{"backups":[["a",null]]}"#.to_vec(),
+        br#"{"backups":[{"id":"a","name":null}],"backups":[]}"#.to_vec(),
+        br#"{"backups":[{"id":"a","id":"b","name":null}]}"#.to_vec(),
+        b"{\"backups\":[{\"id\":\"\xff\xfe\",\"name\":null}]}".to_vec(),
+        br#"{"backups":[{"id":"\ud800","name":null}]}"#.to_vec(),
+        br#"{"backups":[],"count":1e400}"#.to_vec(),
+        br#"{"backups":[],"count":18446744073709551616}"#.to_vec(),
+        br#"{"backups":[]} {"backups":[]}"#.to_vec(),
+        b"\xef\xbb\xbf{\"backups\":[]}".to_vec(),
+        b"<!DOCTYPE html><html><body>Please log in</body></html>".to_vec(),
+        b"".to_vec(),
+    ] {
+        let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+        let error = error_of(Answer::Close(http(200, "", body))).await;
+        assert!(
+            matches!(error, Error::Undecodable { .. }),
+            "{start}: {error:?}"
+        );
+        assert!(error.to_string().len() < 1500, "{start}");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_no_http() {
+    let many = "X-A: b\r\n".repeat(10_000);
+    let long = format!("X-A: {}\r\n", "b".repeat(2 * MIB));
+    for answer in [
+        b"hello\r\n\r\n".to_vec(),
+        b"HTTP/1.1 200 X\r\nContent-Length: ten\r\n\r\n".to_vec(),
+        b"HTTP/1.1 200 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
+        b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n".to_vec(),
+        b"HTTP/9.9 200 X\r\n\r\n".to_vec(),
+        b"\x16\x03\x01\x02\x00".to_vec(),
+        http(200, &many, "{\"backups\":[]}"),
+        http(200, &long, "{\"backups\":[]}"),
+    ] {
+        let error = error_of(Answer::Close(answer.clone())).await;
+        assert!(
+            matches!(error, Error::Transport { .. }),
+            "{:?}: {error:?}",
+            &answer[..20.min(answer.len())]
+        );
+    }
+}
+
+/// A list behind odd headers is the list, where it needs no microversion.
+#[tokio::test]
+async fn odd_headers_do_no_harm() {
+    for headers in [
+        "OpenStack-API-Version: \u{1f980}\r\n",
+        "X-OpenStack-Request-Id: \u{e9}\r\n",
+        "Retry-After: never\r\n",
+        "Location: \r\n",
+        "Set-Cookie: a=b\r\n",
+    ] {
+        let server = Raw::script(vec![Answer::Close(http(
+            200,
+            headers,
+            page(&["a"], None).to_string(),
+        ))])
+        .await;
+        let page = server
+            .builder()
+            .build()
+            .unwrap()
+            .list_backups()
+            .send()
+            .await
+            .map_err(|e| format!("{headers}: {e:?}"))
+            .unwrap();
+        assert_eq!(page.backups.len(), 1);
+    }
+}
+
+/// What a server sends can't break out of the line that an error is shown in.
+#[tokio::test]
+async fn an_error_stays_one_line() {
+    for answer in [
+        http(
+            500,
+            "X-OpenStack-Request-Id: a\tb\r\n",
+            "line\r\nline\u{1b}[2J\u{85}\u{2028}end",
+        ),
+        http(302, "Location: /a\tb\r\n", ""),
+        http(
+            400,
+            "",
+            "{\"badRequest\":{\"code\":400,\"message\":\"a\\nb\\u0007c\"}}",
+        ),
+        http(200, "", "not\njson\u{1b}[31m"),
+        http(
+            200,
+            "",
+            "{\"backups\":[],\"backups_links\":[{\"rel\":\"next\",\"href\":\"a\\nb\"}]}",
+        ),
+    ] {
+        let error = error_of(Answer::Close(answer)).await;
+        assert!(
+            !error.to_string().contains(|c: char| c.is_control()),
+            "{:?}",
+            error.to_string()
+        );
+    }
+}
+
+/// One byte a second: the page's deadline ends it, in real time too.
+#[tokio::test]
+async fn a_body_that_drips() {
+    let server = Raw::script(vec![Answer::Drip(
+        b"HTTP/1.1 200 X\r\nContent-Length: 9999\r\n\r\n{".to_vec(),
+    )])
+    .await;
+    let client = server
+        .builder()
+        .page_deadline(Duration::from_millis(300))
+        .build()
+        .unwrap();
+    let error = client.list_backups().send().await.unwrap_err();
+    assert!(
+        matches!(error, Error::PageDeadline { attempts: 1, .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_next_links() {
+    let mut body = page(&["a"], Some("marker=a"));
+    let link = body["backups_links"][0].clone();
+    body["backups_links"] = vec![link; 1000].into();
+    let service = Service::start(move |request, number| match number {
+        0 => request.page(&body),
+        _ => request.page(&page(&["b"], None)),
+    })
+    .await;
+    assert_eq!(service.client().list_backups().items().count().await, 2);
+    assert_eq!(service.seen().len(), 2);
+}

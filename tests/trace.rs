@@ -1,0 +1,135 @@
+//! What is in the trace of a request, at TRACE and from all libraries, and what is not.
+
+mod common;
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use common::raw::{Answer, Raw, http};
+use common::{TOKEN, page};
+use futures::TryStreamExt;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output {
+    fn lines(&self, containing: &str) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines()
+            .filter(|line| line.contains(containing))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// One test, because there is one trace to a process.
+#[tokio::test(start_paused = true)]
+async fn the_trace_has_all_but_the_secrets() {
+    let output = Output::default();
+    let writer = output.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish()
+        .try_init()
+        .unwrap();
+
+    let headers = "X-OpenStack-Request-Id: req-77\r\nOpenStack-API-Version: volume 3.31\r\n";
+    let answer = |status, body: String| Answer::Close(http(status, headers, body));
+    let named = |id: &str| {
+        page(
+            &[id, &format!("{id}-last")],
+            Some(&format!("marker={id}-last")),
+        )
+        .to_string()
+        .replace("null", "\"a-name-in-the-body\"")
+    };
+    let server = Raw::script(vec![
+        answer(401, format!("{{\"error\":{{\"code\":401,\"title\":\"no\",\"message\":\"bad token {TOKEN}-1\"}}}}")),
+        answer(200, named("a")),
+        answer(503, format!("echo {TOKEN}-2")),
+        answer(200, named("b")),
+        answer(404, "{\"itemNotFound\":{\"code\":404,\"message\":\"Backup b-last could not be found.\"}}".to_owned()),
+        answer(200, page(&["c"], None).to_string()),
+        answer(200, format!("{{\"backups\":\"{TOKEN}-2\"}}")),
+        answer(500, format!("{{\"error_msg\":\"{TOKEN}-2\",\"error_code\":\"X\"}}")),
+    ])
+    .await;
+    let number = Arc::new(Mutex::new(0));
+    let provider = move |_| {
+        let mut number = number.lock().unwrap();
+        *number += 1;
+        let token = format!("{TOKEN}-{number}");
+        async move { Ok::<_, io::Error>(token) }
+    };
+    // As verbose as reqwest gets without its own switch for that.
+    let client = server.builder().token_provider(provider).build().unwrap();
+    let request = client.list_backups().name_like("x");
+    assert_eq!(
+        request.items().try_collect::<Vec<_>>().await.unwrap().len(),
+        5
+    );
+    request.send().await.unwrap_err();
+    request.send().await.unwrap_err();
+
+    let spans = output.lines("vbs_client::fetch: close");
+    let shows = |span: &str, fields: &[&str]| {
+        for field in [
+            "operation=\"list_backups\"",
+            "request_id=\"req-77\"",
+            "duration=",
+        ]
+        .iter()
+        .chain(fields)
+        {
+            assert!(span.contains(field), "{field} in {span}");
+        }
+    };
+    assert_eq!(spans.len(), server.seen().len(), "{spans:#?}");
+    shows(&spans[0], &["page=1", "attempt=1", "status=401"]);
+    shows(&spans[1], &["page=1", "attempt=1", "status=200"]);
+    shows(&spans[2], &["page=2", "attempt=1", "status=503"]);
+    shows(&spans[3], &["page=2", "attempt=2", "status=200"]);
+    shows(&spans[4], &["page=3", "attempt=1", "status=404"]);
+    shows(&spans[5], &["page=3", "attempt=1", "status=200"]);
+
+    assert_eq!(
+        output
+            .lines("INFO vbs_client::token: the token was rejected, asking for a new one")
+            .len(),
+        1
+    );
+    let retries = output.lines("WARN vbs_client::fetch: asking again");
+    assert!(
+        retries[0].contains("page=2")
+            && retries[0].contains("attempt=1")
+            && retries[0].contains("503"),
+        "{retries:?}"
+    );
+    let repairs = output.lines("the marker's backup is gone");
+    assert!(
+        repairs.len() == 1 && repairs[0].contains("marker=\"b\""),
+        "{repairs:?}"
+    );
+
+    assert!(
+        !output.lines("hyper").is_empty(),
+        "the libraries below trace, too"
+    );
+    assert_eq!(output.lines(TOKEN), [""; 0]);
+    assert_eq!(output.lines("a-name-in-the-body"), [""; 0]);
+}
