@@ -28,7 +28,7 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     let mut segments: Vec<&str> = path.split('/').skip(1).collect();
     let project_id = match segments.as_slice() {
         [.., "v3"] => None,
-        [.., "v3", project_id] => Some((*project_id).to_owned()),
+        [.., "v3", project_id] if !project_id.is_empty() => Some((*project_id).to_owned()),
         _ => {
             segments.push("v3");
             None
@@ -121,6 +121,7 @@ mod tests {
             "https://host/v2",
             "https://host/v3.0",
             "https://host//v3",
+            "https://host/v3//",
             "https://host/volume//",
         ] {
             let error = parse(endpoint).expect_err(endpoint);

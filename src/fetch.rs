@@ -211,17 +211,20 @@ impl Inner {
         match error {
             Generated::CommunicationError(source)
             | Generated::ResponseBodyError(source)
-            | Generated::InvalidUpgrade(source) => match exceeds_limit(&source) {
-                true => Error::TooLarge {
-                    request_id,
-                    limit: self.body_limit,
-                },
-                false => Error::Transport {
-                    request_id,
-                    attempts: 1,
-                    source,
-                },
-            },
+            | Generated::InvalidUpgrade(source) => {
+                if exceeds_limit(&source) {
+                    Error::TooLarge {
+                        request_id,
+                        limit: self.body_limit,
+                    }
+                } else {
+                    Error::Transport {
+                        request_id,
+                        attempts: 1,
+                        source,
+                    }
+                }
+            }
             Generated::InvalidResponsePayload(body, source) => {
                 secrets.undecodable(&body, source, request_id)
             }

@@ -4,155 +4,12 @@
 
 mod common;
 
-use std::env;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-
-use common::contract;
+use common::cloud::{Cloud, token, var};
 use futures::TryStreamExt;
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use vbs_client::{Client, ClientBuilder, Error, ListBackups, Microversion};
+use serde_json::Value;
+use vbs_client::{Client, Error, ListBackups, Microversion, Page};
 
 const ROWS: usize = 2500;
-
-fn var(name: &str) -> String {
-    env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run this with tests/cloud/cloud.sh run"))
-}
-
-/// A token of Keystone's.
-async fn token(user: &str, project: &str) -> String {
-    let user = json!({"name": user, "domain": {"id": "default"}, "password": var("OS_PASSWORD")});
-    let scope = json!({"project": {"name": project, "domain": {"id": "default"}}});
-    let auth = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}});
-    let answer = reqwest::Client::new()
-        .post(var("OS_AUTH_URL") + "/auth/tokens")
-        .json(&auth)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 201);
-    answer.headers()["x-subject-token"]
-        .to_str()
-        .unwrap()
-        .to_owned()
-}
-
-/// The cloud, through a proxy that checks every answer.
-struct Cloud {
-    endpoint: String,
-    /// What was wrong with answers, and how many there were.
-    checked: Arc<Mutex<(Vec<String>, usize)>>,
-}
-
-impl Cloud {
-    async fn of(endpoint: &str) -> Self {
-        let cinder: SocketAddr = endpoint.trim_start_matches("http://").parse().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let checked: Arc<Mutex<(Vec<String>, usize)>> = Arc::default();
-        let log = Arc::clone(&checked);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass_on(stream, cinder, Arc::clone(&log)));
-            }
-        });
-        Self { endpoint, checked }
-    }
-
-    async fn plain() -> Self {
-        Self::of(&var("VBS_ENDPOINT")).await
-    }
-
-    /// Fuzzy filters are not enabled for plain users, and links name an address where nobody is.
-    async fn strict() -> Self {
-        Self::of(&var("CLOUD_STRICT_ENDPOINT")).await
-    }
-
-    fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.endpoint).project_id(var("OS_PROJECT_ID"))
-    }
-
-    async fn client(&self) -> Client {
-        self.builder()
-            .token(token("demo", "demo").await)
-            .build()
-            .unwrap()
-    }
-
-    async fn refused(&self, builder: ClientBuilder) -> Error {
-        builder
-            .build()
-            .unwrap()
-            .list_backups()
-            .send()
-            .await
-            .unwrap_err()
-    }
-}
-
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        let (wrong, answers) = &*self.checked.lock().unwrap();
-        if !std::thread::panicking() {
-            assert!(wrong.is_empty(), "{wrong:?}");
-            assert!(*answers > 0, "no answer was checked");
-        }
-    }
-}
-
-async fn pass_on(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<String>, usize)>>) {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        if client.read_buf(&mut request).await.unwrap_or(0) == 0 {
-            return;
-        }
-    }
-    let request =
-        String::from_utf8(request)
-            .unwrap()
-            .replacen("\r\n", "\r\nConnection: close\r\n", 1);
-    let mut server = TcpStream::connect(cinder).await.unwrap();
-    server.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer).await.unwrap();
-    let result = std::panic::catch_unwind(|| check(&String::from_utf8_lossy(&answer)));
-    {
-        let mut log = log.lock().unwrap();
-        log.1 += 1;
-        if let Err(panic) = result {
-            log.0
-                .push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
-        }
-    }
-    let _ = client.write_all(&answer).await;
-}
-
-/// The status, the headers and the body are what the contract says.
-fn check(answer: &str) {
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    contract::validate(status, &serde_json::from_str(body).unwrap());
-    let head = head.to_lowercase();
-    let header = |name: &str| {
-        assert!(
-            head.contains(&format!("\r\n{}: ", name.to_lowercase())),
-            "no {name} in {head}"
-        )
-    };
-    header("x-openstack-request-id");
-    if status == 200 {
-        for name in contract::operation()["responses"]["200"]["headers"]
-            .as_object()
-            .unwrap()
-            .keys()
-        {
-            header(name);
-        }
-    }
-}
 
 /// How the cloud was seeded: the name of row `i`, of which the newest is listed first.
 fn seeded_name(i: usize) -> Option<String> {
@@ -733,4 +590,163 @@ async fn links_to_an_address_that_does_not_answer() {
             .len(),
         2470
     );
+}
+
+/// One at a time: they share a project.
+static CHANGES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Changes Cinder's database, with `project` in the place of `:project`.
+fn sql(statement: &str) {
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=60); \
+                  db.executescript(sys.argv[2].replace(':project', repr(sys.argv[3]))); db.commit()";
+    let arguments = [
+        "-c",
+        script,
+        &var("CLOUD_DATABASE"),
+        statement,
+        &var("CLOUD_CHANGING_PROJECT_ID"),
+    ];
+    let done = std::process::Command::new("python3")
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+/// The id of a row of the changing project: the higher its number, the newer it is.
+fn row(number: usize) -> String {
+    format!("{number:08}-0000-4000-8000-000000000000")
+}
+
+fn insert(number: usize) -> String {
+    let at = format!(
+        "2026-02-01 {:02}:{:02}:{:02}.000001",
+        number / 3600,
+        number / 60 % 60,
+        number % 60
+    );
+    format!(
+        "insert into backups (created_at, deleted, id, volume_id, user_id, project_id, host, display_name, status, size,
+         num_dependent_backups, object_count, service) values ('{at}', 0, '{}', 'v', 'u', :project, 'h', 'night', 'available',
+         1, 0, 0, 'fake');",
+        row(number)
+    )
+}
+
+fn delete(number: usize) -> String {
+    format!(
+        "update backups set deleted = 1, deleted_at = created_at where id = '{}';",
+        row(number)
+    )
+}
+
+/// Walks over rows 59 to 0 in pages of 10, and changes the database behind the second one.
+async fn walk_through(change: &str) -> Result<Vec<String>, (Vec<String>, Error)> {
+    sql(&format!(
+        "delete from backups where project_id = :project; {}",
+        (0..60).map(insert).collect::<String>()
+    ));
+    let cloud = Cloud::plain().await;
+    let client = changing(&cloud).await;
+    let mut pages = client.list_backups().name_like("night").limit(10).pages();
+    let mut got = Vec::new();
+    let keep =
+        |got: &mut Vec<String>, page: Page| got.extend(page.into_iter().map(|backup| backup.id));
+    for number in 1.. {
+        match pages.try_next().await {
+            Ok(Some(page)) => keep(&mut got, page),
+            Ok(None) => break,
+            Err(error) => return Err((got, error)),
+        }
+        if number == 2 {
+            sql(change);
+        }
+    }
+    Ok(got)
+}
+
+async fn changing(cloud: &Cloud) -> Client {
+    let token = token("changer", "changing").await;
+    Client::builder(&cloud.endpoint)
+        .project_id(var("CLOUD_CHANGING_PROJECT_ID"))
+        .token(token)
+        .build()
+        .unwrap()
+}
+
+fn rows(numbers: impl DoubleEndedIterator<Item = usize>) -> Vec<String> {
+    numbers.rev().map(row).collect()
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_walk_through_a_database_that_changes() {
+    let _one = CHANGES.lock().await;
+    // The second page ends with row 40.
+    assert_eq!(
+        walk_through(&delete(40)).await.unwrap(),
+        rows(0..60),
+        "the marker's backup is deleted"
+    );
+    let gone: String = (40..49).map(delete).collect();
+    assert_eq!(
+        walk_through(&gone).await.unwrap(),
+        rows(0..60),
+        "all of the page but its first row"
+    );
+    let around: String = (35..45).map(delete).collect();
+    assert_eq!(
+        walk_through(&around).await.unwrap(),
+        rows((0..35).chain(40..60)),
+        "rows on both sides"
+    );
+    let new: String = (100..120).map(insert).collect();
+    assert_eq!(
+        walk_through(&new).await.unwrap(),
+        rows(0..60),
+        "new rows are not seen"
+    );
+    let renamed = format!(
+        "update backups set display_name = 'day' where id in ('{}', '{}');",
+        row(40),
+        row(45)
+    );
+    assert_eq!(
+        walk_through(&renamed).await.unwrap(),
+        rows(0..60),
+        "the marker leaves the filter"
+    );
+    let renamed = format!(
+        "update backups set display_name = 'day' where id = '{}';",
+        row(20)
+    );
+    assert_eq!(
+        walk_through(&renamed).await.unwrap(),
+        rows((0..20).chain(21..60)),
+        "a row ahead leaves the filter"
+    );
+    let all = [&new, &around, &renamed].map(String::as_str).concat();
+    assert_eq!(
+        walk_through(&all).await.unwrap(),
+        rows((0..20).chain(21..35).chain(40..60)),
+        "all of it at once"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_walk_that_has_lost_its_place() {
+    let _one = CHANGES.lock().await;
+    let (got, error) = walk_through(&(40..50).map(delete).collect::<String>())
+        .await
+        .unwrap_err();
+    assert_eq!(got, rows(40..60));
+    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+    assert_eq!(error.resume_marker(), Some(row(50).as_str()));
+    let cloud = Cloud::plain().await;
+    let request = changing(&cloud).await.list_backups().limit(10);
+    assert_eq!(ids(&request.clone().resume_at(row(50))).await, rows(0..40));
+
+    let error = request.marker(row(45)).send().await.unwrap_err();
+    assert!(error.is_not_found(), "the caller's own marker: {error:?}");
 }

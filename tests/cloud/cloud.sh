@@ -23,6 +23,7 @@
 # beyond REQUIREMENTS (made with: data/venv/bin/pip freeze > constraints.txt).
 
 set -euo pipefail
+shopt -s inherit_errexit
 
 # ---------------------------------------------------------------- settings --
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -45,6 +46,7 @@ REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicor
 
 PASSWORD=not-a-secret                           # of every user; loopback only
 DEMO_PROJECT=demo OTHER_PROJECT=other
+CHANGING_PROJECT=changing                       # empty: whoever tests with it fills it
 KEYSTONE_URL=http://127.0.0.1:$KEYSTONE_PORT/v3
 CINDER_URL=http://127.0.0.1:$CINDER_PORT
 STRICT_URL=http://127.0.0.1:$STRICT_PORT
@@ -236,23 +238,29 @@ start_cinder() {                                # start_cinder NAME PORT URL WOR
 # ------------------------------------------- projects, users and the catalog --
 populate_keystone() {
     "$CLOUD_VENV/bin/python" - "$KEYSTONE_URL" "$PASSWORD" "$CINDER_URL" \
-        "$DEMO_PROJECT" "$OTHER_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
+        "$DEMO_PROJECT" "$OTHER_PROJECT" "$CHANGING_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
 import sys
 import requests
 
-url, password, cinder, demo, other = sys.argv[1:]
+url, password, cinder, demo, other, changing = sys.argv[1:]
 scope = {'project': {'name': 'admin', 'domain': {'id': 'default'}}}
 user = {'name': 'admin', 'domain': {'id': 'default'}, 'password': password}
 session = requests.Session()
 session.trust_env = False
-answer = session.post(url + '/auth/tokens', json={'auth': {
-    'identity': {'methods': ['password'], 'password': {'user': user}}, 'scope': scope}})
-answer.raise_for_status()
-session.headers['X-Auth-Token'] = answer.headers['X-Subject-Token']
+
+
+def log_in():
+    answer = session.post(url + '/auth/tokens', json={'auth': {
+        'identity': {'methods': ['password'], 'password': {'user': user}}, 'scope': scope}})
+    answer.raise_for_status()
+    session.headers['X-Auth-Token'] = answer.headers['X-Subject-Token']
 
 
 def call(method, path, **kw):
     answer = session.request(method, url + path, **kw)
+    if answer.status_code == 401:               # CLOUD_TOKEN_SECONDS is short
+        log_in()
+        answer = session.request(method, url + path, **kw)
     answer.raise_for_status()
     return answer.json() if answer.content else None
 
@@ -271,10 +279,11 @@ def member(user, project, role):
     call('PUT', '/projects/%s/users/%s/roles/%s' % (project, user, ensure('role', {'name': role})))
 
 
+log_in()
 projects = {n: ensure('project', {'name': n, 'domain_id': 'default'})
-            for n in ('service', demo, other)}
+            for n in ('service', demo, other, changing)}
 users = {n: ensure('user', {'name': n, 'domain_id': 'default'}, {'password': password})
-         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider')}
+         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer')}
 member(users['cinder'], projects['service'], 'admin')
 member(users['cinder'], projects['service'], 'service')
 member(users['demo'], projects[demo], 'member')
@@ -282,6 +291,7 @@ member(users['reader'], projects[demo], 'reader')
 roleless = ensure('role', {'name': 'nothing'})
 member(users['roleless'], projects[demo], 'nothing')     # a role Cinder knows nothing of
 member(users['outsider'], projects[other], 'member')     # no role on demo at all
+member(users['changer'], projects[changing], 'member')
 # 'block-storage' is the type of today, 'volumev3' the one old clients ask for.
 # Keystone is in it too: its own endpoint follows the port.
 for kind, name, at in (('identity', 'keystone', url),
@@ -294,6 +304,7 @@ for kind, name, at in (('identity', 'keystone', url),
 
 print('DEMO_PROJECT_ID=%s' % projects[demo])
 print('OTHER_PROJECT_ID=%s' % projects[other])
+print('CHANGING_PROJECT_ID=%s' % projects[changing])
 print('DEMO_USER_ID=%s' % users['demo'])
 PY
 }
@@ -359,6 +370,8 @@ export OS_INTERFACE=public
 export VBS_ENDPOINT=$CINDER_URL
 export CLOUD_STRICT_ENDPOINT=$STRICT_URL
 export CLOUD_OTHER_PROJECT_ID=$OTHER_PROJECT_ID
+export CLOUD_CHANGING_PROJECT_ID=$CHANGING_PROJECT_ID
+export CLOUD_DATABASE=$CINDER/cinder.db
 ENV
 }
 

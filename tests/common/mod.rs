@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test file uses its own part of it.
 
+pub mod cloud;
 pub mod contract;
 #[path = "../../examples/list_backups/demo.rs"]
 pub mod model;
