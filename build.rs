@@ -16,16 +16,7 @@ use syn::visit_mut::VisitMut;
 const CONTRACT: &str = "openapi/vbs.yaml";
 const PATH: &str = "/v3/{project_id}/backups";
 /// Names that `ListBackups` has already: a parameter needs another one.
-const TAKEN: &[&str] = &[
-    "clone",
-    "count",
-    "items",
-    "pages",
-    "parameter",
-    "parameters",
-    "resume_at",
-    "send",
-];
+const TAKEN: &[&str] = &["clone", "count", "items", "pages", "parameter", "parameters", "resume_at", "send"];
 
 fn main() {
     println!("cargo::rerun-if-changed={CONTRACT}");
@@ -41,16 +32,14 @@ fn main() {
 }
 
 fn run() -> Result<(), String> {
-    let root =
-        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
 
     let mut contract = load(&fs::read_to_string(root.join(CONTRACT)).map_err(text)?)?;
     let parameters = prepare(&mut contract)?;
     let constants = headers(&contract)?;
-    let statuses = open_enums(&contract)
-        .map(|(name, schema)| open_enum(name, schema))
-        .collect::<Result<Vec<_>, _>>()?;
+    let statuses =
+        open_enums(&contract).map(|(name, schema)| open_enum(name, schema)).collect::<Result<Vec<_>, _>>()?;
     let table = table(&parameters);
     let client = generate(contract, &parameters)?;
 
@@ -112,15 +101,8 @@ fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
 
     let mut parameters: Vec<Parameter> = Vec::new();
     let mut kept = Vec::new();
-    for mut parameter in operation["parameters"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default()
-    {
-        let name = parameter["name"]
-            .as_str()
-            .ok_or("a parameter has no name, or is a $ref")?
-            .to_owned();
+    for mut parameter in operation["parameters"].as_array().cloned().unwrap_or_default() {
+        let name = parameter["name"].as_str().ok_or("a parameter has no name, or is a $ref")?.to_owned();
         let fault = |what: String| format!("parameter `{name}`: {what}");
         match parameter["in"].as_str() {
             // Its bounds are the client builder's to check, once, and with a clearer message.
@@ -152,9 +134,7 @@ fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
                 parameters.push(query);
             }
             other => {
-                return Err(fault(format!(
-                    "`in` is {other:?}, where query, header or path is needed"
-                )));
+                return Err(fault(format!("`in` is {other:?}, where query, header or path is needed")));
             }
         }
         kept.push(parameter);
@@ -174,13 +154,10 @@ fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
 
 fn query_parameter(name: &str, parameter: &Value, schemas: &Value) -> Result<Parameter, String> {
     let keys = parameter.as_object().into_iter().flat_map(Map::keys);
-    if let Some(key) = keys
-        .filter(|key| key.starts_with("x-"))
-        .find(|key| !["x-rust-name", "x-openstack"].contains(&key.as_str()))
+    if let Some(key) =
+        keys.filter(|key| key.starts_with("x-")).find(|key| !["x-rust-name", "x-openstack"].contains(&key.as_str()))
     {
-        return Err(format!(
-            "`{key}` is unknown: x-rust-name and x-openstack are known"
-        ));
+        return Err(format!("`{key}` is unknown: x-rust-name and x-openstack are known"));
     }
     if parameter["required"] == true {
         return Err("a query parameter cannot be required".to_owned());
@@ -191,23 +168,15 @@ fn query_parameter(name: &str, parameter: &Value, schemas: &Value) -> Result<Par
         _ => return Err("x-rust-name is not a string".to_owned()),
     };
     if rust.to_snake_case() != rust || syn::parse_str::<Ident>(&rust).is_err() {
-        return Err(format!(
-            "`{rust}` is not a Rust name in snake case: give it one as x-rust-name"
-        ));
+        return Err(format!("`{rust}` is not a Rust name in snake case: give it one as x-rust-name"));
     }
     if TAKEN.contains(&rust.as_str()) {
-        return Err(format!(
-            "its Rust name `{rust}` is taken by a method: give it another one as x-rust-name"
-        ));
+        return Err(format!("its Rust name `{rust}` is taken by a method: give it another one as x-rust-name"));
     }
     Ok(Parameter {
         wire: name.to_owned(),
         rust,
-        description: parameter["description"]
-            .as_str()
-            .ok_or("it has no description")?
-            .trim()
-            .to_owned(),
+        description: parameter["description"].as_str().ok_or("it has no description")?.trim().to_owned(),
         microversion: microversion(&parameter["x-openstack"])?,
         kind: kind(&parameter["schema"], schemas)?,
     })
@@ -217,18 +186,12 @@ fn microversion(extension: &Value) -> Result<Option<(u32, u32)>, String> {
     if extension.is_null() {
         return Ok(None);
     }
-    let keys: Vec<_> = extension
-        .as_object()
-        .into_iter()
-        .flat_map(Map::keys)
-        .collect();
+    let keys: Vec<_> = extension.as_object().into_iter().flat_map(Map::keys).collect();
     if keys != ["min-ver"] {
         return Err("x-openstack has to be {min-ver: \"X.Y\"}".to_owned());
     }
     // Without quotes YAML reads a number, in which 3.30 and 3.3 are the same.
-    let version = extension["min-ver"]
-        .as_str()
-        .ok_or("min-ver has to be in quotes")?;
+    let version = extension["min-ver"].as_str().ok_or("min-ver has to be in quotes")?;
     let (major, minor) = version
         .split_once('.')
         .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
@@ -240,36 +203,17 @@ fn kind(schema: &Value, schemas: &Value) -> Result<Kind, String> {
     let (schema, name) = match schema["$ref"].as_str() {
         None => (schema, None),
         Some(reference) => {
-            let name = reference
-                .strip_prefix("#/components/schemas/")
-                .unwrap_or(reference);
-            (
-                schemas
-                    .get(name)
-                    .ok_or_else(|| format!("there is no schema `{reference}`"))?,
-                Some(name),
-            )
+            let name = reference.strip_prefix("#/components/schemas/").unwrap_or(reference);
+            (schemas.get(name).ok_or_else(|| format!("there is no schema `{reference}`"))?, Some(name))
         }
     };
-    let text = |value: &Value| {
-        value
-            .as_str()
-            .map(str::to_owned)
-            .ok_or("its enum has a value that is not a string")
-    };
+    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("its enum has a value that is not a string");
     match schema["type"].as_str() {
         Some("string") => Ok(Kind::Text {
             min: bound(schema, "minLength", Value::as_u64)?,
             max: bound(schema, "maxLength", Value::as_u64)?,
-            one_of: schema["enum"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(text)
-                .collect::<Result<_, _>>()?,
-            known: name
-                .filter(|_| schema["x-extensible-enum"].is_array())
-                .map(str::to_owned),
+            one_of: schema["enum"].as_array().into_iter().flatten().map(text).collect::<Result<_, _>>()?,
+            known: name.filter(|_| schema["x-extensible-enum"].is_array()).map(str::to_owned),
         }),
         Some("integer") => Ok(Kind::Integer {
             min: bound(schema, "minimum", Value::as_i64)?,
@@ -280,23 +224,15 @@ fn kind(schema: &Value, schemas: &Value) -> Result<Kind, String> {
             max: bound(schema, "maximum", Value::as_f64)?,
         }),
         Some("boolean") => Ok(Kind::Boolean),
-        Some(other) => Err(format!(
-            "its type is `{other}`, where string, integer, number or boolean is needed"
-        )),
+        Some(other) => Err(format!("its type is `{other}`, where string, integer, number or boolean is needed")),
         None => Err("its schema has no type".to_owned()),
     }
 }
 
-fn bound<T>(
-    schema: &Value,
-    name: &str,
-    read: impl Fn(&Value) -> Option<T>,
-) -> Result<Option<T>, String> {
+fn bound<T>(schema: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, String> {
     match &schema[name] {
         Value::Null => Ok(None),
-        value => read(value)
-            .map(Some)
-            .ok_or_else(|| format!("its {name} is {value}")),
+        value => read(value).map(Some).ok_or_else(|| format!("its {name} is {value}")),
     }
 }
 
@@ -315,11 +251,7 @@ fn generate(contract: Value, parameters: &[Parameter]) -> Result<TokenStream, St
         settings.with_derive("::schemars::JsonSchema");
     }
     for (name, _) in open_enums(&contract) {
-        settings.with_replacement(
-            name,
-            format!("crate::generated::{}", name.to_pascal_case()),
-            std::iter::empty(),
-        );
+        settings.with_replacement(name, format!("crate::generated::{}", name.to_pascal_case()), std::iter::empty());
     }
 
     let contract = serde_json::from_value(contract).map_err(text)?;
@@ -358,9 +290,8 @@ fn restore<'a>(
                 if group.delimiter() == Delimiter::Parenthesis && last == ["QueryParam", "new"] {
                     let mut arguments: Vec<_> = inner.into_iter().collect();
                     if let Some(name) = arguments.first_mut() {
-                        let found = parameters
-                            .iter()
-                            .find(|p| name.to_string() == Literal::string(&p.rust).to_string());
+                        let found =
+                            parameters.iter().find(|p| name.to_string() == Literal::string(&p.rust).to_string());
                         if let Some(parameter) = found {
                             *name = Literal::string(&parameter.wire).into();
                             *restored.entry(&parameter.rust).or_default() += 1;
@@ -392,10 +323,9 @@ impl VisitMut for Trim {
             // Builders of the response types: nobody but the server makes those.
             items.retain(|item| match item {
                 syn::Item::Mod(inner) => inner.ident != "builder",
-                syn::Item::Impl(inner) => !inner
-                    .items
-                    .iter()
-                    .any(|item| matches!(item, syn::ImplItem::Fn(f) if f.sig.ident == "builder")),
+                syn::Item::Impl(inner) => {
+                    !inner.items.iter().any(|item| matches!(item, syn::ImplItem::Fn(f) if f.sig.ident == "builder"))
+                }
                 _ => true,
             });
         }
@@ -404,9 +334,7 @@ impl VisitMut for Trim {
 
     fn visit_field_mut(&mut self, field: &mut syn::Field) {
         // Lets a nullable field be left out too; it is still written as null.
-        field
-            .attrs
-            .retain(|attribute| !quote!(#attribute).to_string().contains("deserialize_with"));
+        field.attrs.retain(|attribute| !quote!(#attribute).to_string().contains("deserialize_with"));
     }
 }
 
@@ -416,11 +344,7 @@ fn headers(contract: &Value) -> Result<TokenStream, String> {
         .as_str()
         .ok_or("there is no security scheme `token` with the name of a header")?;
     let responses = &contract["paths"][PATH]["get"]["responses"]["200"]["headers"];
-    let answers = responses
-        .as_object()
-        .into_iter()
-        .flat_map(Map::keys)
-        .map(String::as_str);
+    let answers = responses.as_object().into_iter().flat_map(Map::keys).map(String::as_str);
     let constants = [token].into_iter().chain(answers).map(|name| {
         let constant = format_ident!("{}", name.to_lowercase().to_shouty_snake_case());
         let name = name.to_lowercase();
@@ -432,13 +356,8 @@ fn headers(contract: &Value) -> Result<TokenStream, String> {
 // ------------------------------------------------------------------- what the contract alone says --
 
 fn open_enums(contract: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let schemas = contract["components"]["schemas"]
-        .as_object()
-        .into_iter()
-        .flatten();
-    schemas
-        .filter(|(_, schema)| schema["x-extensible-enum"].is_array())
-        .map(|(name, schema)| (name.as_str(), schema))
+    let schemas = contract["components"]["schemas"].as_object().into_iter().flatten();
+    schemas.filter(|(_, schema)| schema["x-extensible-enum"].is_array()).map(|(name, schema)| (name.as_str(), schema))
 }
 
 /// An enum of the known values that passes any other through.
@@ -447,13 +366,8 @@ fn open_enum(name: &str, schema: &Value) -> Result<TokenStream, String> {
     let values: Vec<&str> = values
         .map(Value::as_str)
         .collect::<Option<_>>()
-        .ok_or_else(|| {
-            format!("schema `{name}`: its x-extensible-enum has a value that is not a string")
-        })?;
-    let variants: Vec<_> = values
-        .iter()
-        .map(|value| format_ident!("{}", value.to_pascal_case()))
-        .collect();
+        .ok_or_else(|| format!("schema `{name}`: its x-extensible-enum has a value that is not a string"))?;
+    let variants: Vec<_> = values.iter().map(|value| format_ident!("{}", value.to_pascal_case())).collect();
     let docs = values.iter().map(|value| format!("`{value}`"));
     let doc = schema["description"].as_str().unwrap_or_default();
     let name = format_ident!("{}", name.to_pascal_case());
@@ -521,20 +435,11 @@ fn open_enum(name: &str, schema: &Value) -> Result<TokenStream, String> {
 
 /// The table of parameters, the setters of `ListBackups`, and how both reach progenitor's builder.
 fn table(parameters: &[Parameter]) -> TokenStream {
-    let names: Vec<_> = parameters
-        .iter()
-        .map(|p| format_ident!("{}", p.rust))
-        .collect();
-    let statics: Vec<_> = parameters
-        .iter()
-        .map(|p| Ident::new(&p.rust.to_shouty_snake_case(), Span::call_site()))
-        .collect();
+    let names: Vec<_> = parameters.iter().map(|p| format_ident!("{}", p.rust)).collect();
+    let statics: Vec<_> =
+        parameters.iter().map(|p| Ident::new(&p.rust.to_shouty_snake_case(), Span::call_site())).collect();
     let entries = parameters.iter().map(entry);
-    let setters = parameters
-        .iter()
-        .zip(&names)
-        .zip(&statics)
-        .map(|((p, name), entry)| setter(p, name, entry));
+    let setters = parameters.iter().zip(&names).zip(&statics).map(|((p, name), entry)| setter(p, name, entry));
     let variants = parameters.iter().map(|p| match p.kind {
         Kind::Text { .. } => quote!(Text),
         Kind::Integer { .. } => quote!(Integer),
@@ -574,19 +479,10 @@ fn entry(parameter: &Parameter) -> TokenStream {
     fn option(value: Option<impl quote::ToTokens>) -> TokenStream {
         value.map_or(quote!(None), |value| quote!(Some(#value)))
     }
-    let Parameter {
-        wire,
-        rust,
-        description,
-        microversion,
-        kind,
-    } = parameter;
-    let microversion =
-        option(microversion.map(|(major, minor)| quote!(Microversion::new(#major, #minor))));
+    let Parameter { wire, rust, description, microversion, kind } = parameter;
+    let microversion = option(microversion.map(|(major, minor)| quote!(Microversion::new(#major, #minor))));
     let kind = match kind {
-        Kind::Text {
-            min, max, one_of, ..
-        } => {
+        Kind::Text { min, max, one_of, .. } => {
             let (min, max) = (min.unwrap_or(0), max.unwrap_or(u64::MAX));
             quote!(Kind::Text { min_length: #min, max_length: #max, one_of: &[#(#one_of),*] })
         }
@@ -613,53 +509,26 @@ fn entry(parameter: &Parameter) -> TokenStream {
 
 fn setter(parameter: &Parameter, name: &Ident, entry: &Ident) -> TokenStream {
     let (argument, value, range) = match &parameter.kind {
-        Kind::Text {
-            known: Some(known),
-            max,
-            ..
-        } => {
+        Kind::Text { known: Some(known), max, .. } => {
             let known = format_ident!("{}", known.to_pascal_case());
-            (
-                quote!(impl Into<#known>),
-                quote!(Text(value.into().into())),
-                length(None, *max),
-            )
+            (quote!(impl Into<#known>), quote!(Text(value.into().into())), length(None, *max))
         }
-        Kind::Text {
-            min, max, one_of, ..
-        } if one_of.is_empty() => (
-            quote!(impl Into<String>),
-            quote!(Text(value.into())),
-            length(*min, *max),
-        ),
-        Kind::Text { one_of, .. } => (
-            quote!(impl Into<String>),
-            quote!(Text(value.into())),
-            format!("One of `{}`.", one_of.join("`, `")),
-        ),
+        Kind::Text { min, max, one_of, .. } if one_of.is_empty() => {
+            (quote!(impl Into<String>), quote!(Text(value.into())), length(*min, *max))
+        }
+        Kind::Text { one_of, .. } => {
+            (quote!(impl Into<String>), quote!(Text(value.into())), format!("One of `{}`.", one_of.join("`, `")))
+        }
         // i128 holds whatever integer a caller has; the bounds are checked with the others.
-        Kind::Integer { min, max } => (
-            quote!(impl TryInto<i128>),
-            quote!(Integer(value.try_into().unwrap_or(i128::MAX))),
-            range(*min, *max),
-        ),
-        Kind::Number { min, max } => (
-            quote!(impl Into<f64>),
-            quote!(Number(value.into())),
-            range(*min, *max),
-        ),
+        Kind::Integer { min, max } => {
+            (quote!(impl TryInto<i128>), quote!(Integer(value.try_into().unwrap_or(i128::MAX))), range(*min, *max))
+        }
+        Kind::Number { min, max } => (quote!(impl Into<f64>), quote!(Number(value.into())), range(*min, *max)),
         Kind::Boolean => (quote!(bool), quote!(Boolean(value)), String::new()),
     };
-    let mut doc = format!(
-        "{}\n\nSent as `{}`. {range}",
-        parameter.description, parameter.wire
-    )
-    .trim_end()
-    .to_owned();
+    let mut doc = format!("{}\n\nSent as `{}`. {range}", parameter.description, parameter.wire).trim_end().to_owned();
     if let Some((major, minor)) = parameter.microversion {
-        doc += &format!(
-            "\n\nNeeds microversion **{major}.{minor}**; the request asks for it by itself."
-        );
+        doc += &format!("\n\nNeeds microversion **{major}.{minor}**; the request asks for it by itself.");
     }
     quote! {
         #[doc = #doc]

@@ -58,11 +58,7 @@ impl Client {
             page_deadline: None,
             body_limit: 64 * 1024 * 1024,
             http: reqwest::Client::builder()
-                .user_agent(concat!(
-                    env!("CARGO_PKG_NAME"),
-                    "/",
-                    env!("CARGO_PKG_VERSION")
-                ))
+                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(Duration::from_secs(10))
                 .timeout(Duration::from_secs(60)),
         }
@@ -179,10 +175,7 @@ impl ClientBuilder {
     ///
     /// Redirects are never followed, whatever is set here: reqwest would carry the token along to
     /// any host.
-    pub fn http(
-        mut self,
-        settings: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Self {
+    pub fn http(mut self, settings: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Self {
         self.http = settings(self.http);
         self
     }
@@ -199,33 +192,20 @@ impl ClientBuilder {
         let (endpoint, in_endpoint) = endpoint::parse(&self.endpoint)?;
         let project_id = match (self.project_id, in_endpoint) {
             (Some(given), Some(in_endpoint)) if given != in_endpoint => {
-                return Err(invalid(
-                    "project_id",
-                    format!("it is {given:?}, but the endpoint has {in_endpoint:?}"),
-                ));
+                return Err(invalid("project_id", format!("it is {given:?}, but the endpoint has {in_endpoint:?}")));
             }
             (Some(project_id), _) | (None, Some(project_id)) => project_id,
             (None, None) => {
-                return Err(invalid(
-                    "project_id",
-                    "it is missing, and the endpoint has none",
-                ));
+                return Err(invalid("project_id", "it is missing, and the endpoint has none"));
             }
         };
-        if project_id.is_empty()
-            || !project_id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        {
+        if project_id.is_empty() || !project_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(invalid(
                 "project_id",
                 format!("{project_id:?} has other characters than letters, digits, - and _"),
             ));
         }
-        let http = self
-            .http
-            .redirect(reqwest::redirect::Policy::none())
-            .build();
+        let http = self.http.redirect(reqwest::redirect::Policy::none()).build();
         Ok(Client(Arc::new(Inner {
             endpoint,
             project_id,
@@ -235,11 +215,7 @@ impl ClientBuilder {
             retry: self.retry,
             page_deadline: self.page_deadline,
             body_limit: self.body_limit,
-            http: http.map_err(|source| Error::Transport {
-                request_id: None,
-                attempts: 0,
-                source,
-            })?,
+            http: http.map_err(|source| Error::Transport { request_id: None, attempts: 0, source })?,
         })))
     }
 }
@@ -257,8 +233,5 @@ impl fmt::Debug for ClientBuilder {
 }
 
 fn invalid(setting: &'static str, reason: impl Into<String>) -> Error {
-    Error::InvalidConfig {
-        setting,
-        reason: reason.into(),
-    }
+    Error::InvalidConfig { setting, reason: reason.into() }
 }

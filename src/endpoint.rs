@@ -8,9 +8,7 @@ use crate::Error;
 pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     let refuse = |reason: &str| Err(invalid(reason));
     // The URL parser would mend what is missing here: `https:host` and `https:\\host` too.
-    let scheme = endpoint
-        .split_once("://")
-        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let scheme = endpoint.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     if !matches!(scheme.as_deref(), Some("http" | "https")) {
         return refuse("it has to begin with https:// or http://");
     }
@@ -35,35 +33,22 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
         }
     };
     segments.truncate(segments.len() - 1 - usize::from(project_id.is_some()));
-    if segments
-        .iter()
-        .any(|segment| segment.is_empty() || is_version(segment))
-    {
-        return refuse(
-            "its path has to end before the version, with v3, or with v3 and the project id",
-        );
+    if segments.iter().any(|segment| segment.is_empty() || is_version(segment)) {
+        return refuse("its path has to end before the version, with v3, or with v3 and the project id");
     }
     let origin = url.origin().ascii_serialization();
-    Ok((
-        segments
-            .iter()
-            .fold(origin, |address, segment| address + "/" + segment),
-        project_id,
-    ))
+    Ok((segments.iter().fold(origin, |address, segment| address + "/" + segment), project_id))
 }
 
 /// Whether this is a version in a path, such as `v2` or `v3.0`.
 fn is_version(segment: &str) -> bool {
-    segment.strip_prefix('v').is_some_and(|number| {
-        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-    })
+    segment
+        .strip_prefix('v')
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
 fn invalid(reason: &str) -> Error {
-    Error::InvalidConfig {
-        setting: "endpoint",
-        reason: reason.to_owned(),
-    }
+    Error::InvalidConfig { setting: "endpoint", reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -81,18 +66,10 @@ mod tests {
             ("https://host/volume/", "https://host/volume", None),
             ("https://host/v3", "https://host", None),
             ("https://host/volume/v3", "https://host/volume", None),
-            (
-                "https://host/volume/v3/b23b-5_Z",
-                "https://host/volume",
-                Some("b23b-5_Z"),
-            ),
+            ("https://host/volume/v3/b23b-5_Z", "https://host/volume", Some("b23b-5_Z")),
             ("https://host/a/b/v3/p/", "https://host/a/b", Some("p")),
         ] {
-            assert_eq!(
-                parse(endpoint).unwrap(),
-                (base.to_owned(), project_id.map(str::to_owned)),
-                "{endpoint}"
-            );
+            assert_eq!(parse(endpoint).unwrap(), (base.to_owned(), project_id.map(str::to_owned)), "{endpoint}");
         }
     }
 
@@ -125,10 +102,7 @@ mod tests {
             "https://host/volume//",
         ] {
             let error = parse(endpoint).expect_err(endpoint);
-            assert!(
-                error.to_string().starts_with("invalid endpoint: "),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with("invalid endpoint: "), "{error}");
         }
     }
 }

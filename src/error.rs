@@ -156,9 +156,9 @@ impl Error {
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self {
-            Self::Transport { attempts, .. }
-            | Self::Status { attempts, .. }
-            | Self::PageDeadline { attempts, .. } => *attempts,
+            Self::Transport { attempts, .. } | Self::Status { attempts, .. } | Self::PageDeadline { attempts, .. } => {
+                *attempts
+            }
             Self::InvalidConfig { .. } | Self::InvalidRequest { .. } | Self::Token { .. } => 0,
             _ => 1,
         }
@@ -242,12 +242,8 @@ impl fmt::Display for Error {
             Self::InvalidRequest { parameter, reason } => {
                 write!(f, "invalid parameter {parameter}: {reason}")
             }
-            Self::Transport { source, .. } if source.is_timeout() => {
-                f.write_str("the request timed out")
-            }
-            Self::Transport { source, .. } if source.is_connect() => {
-                f.write_str("could not connect to the service")
-            }
+            Self::Transport { source, .. } if source.is_timeout() => f.write_str("the request timed out"),
+            Self::Transport { source, .. } if source.is_connect() => f.write_str("could not connect to the service"),
             Self::Transport { source, .. } if source.is_body() || source.is_decode() => {
                 f.write_str("the answer broke off")
             }
@@ -259,12 +255,7 @@ impl fmt::Display for Error {
                 }
                 f.write_str(": redirects are not followed, since they would take the token along")
             }
-            Self::Status {
-                status,
-                fault,
-                text,
-                ..
-            } => {
+            Self::Status { status, fault, text, .. } => {
                 write!(f, "the service answered {status}")?;
                 match fault {
                     Some(fault) => write!(f, ": {}", fault.message),
@@ -281,23 +272,11 @@ impl fmt::Display for Error {
             Self::TooLarge { limit, .. } => write!(f, "the answer has more than {limit} bytes"),
             Self::PageDeadline { .. } => f.write_str("the page was not there in time"),
             Self::Token { .. } => f.write_str("there is no token"),
-            Self::MicroversionNotHonored {
-                required,
-                answered: Some(answered),
-            } => {
-                write!(
-                    f,
-                    "the request needs microversion {required}, but the service has applied {answered}"
-                )
+            Self::MicroversionNotHonored { required, answered: Some(answered) } => {
+                write!(f, "the request needs microversion {required}, but the service has applied {answered}")
             }
-            Self::MicroversionNotHonored {
-                required,
-                answered: None,
-            } => {
-                write!(
-                    f,
-                    "the request needs microversion {required}, but the answer does not say which was applied"
-                )
+            Self::MicroversionNotHonored { required, answered: None } => {
+                write!(f, "the request needs microversion {required}, but the answer does not say which was applied")
             }
             Self::Pagination { reason, .. } => {
                 write!(f, "there is no way on to the next page: {reason}")
@@ -334,42 +313,17 @@ pub(crate) fn read_fault(body: &[u8]) -> Option<(Fault, Option<String>)> {
     };
     let request_id = word(&body, "request_id");
     let fault = if let Some(message) = word(&body, "error_msg") {
-        Fault {
-            kind: None,
-            code: word(&body, "error_code"),
-            message,
-        }
+        Fault { kind: None, code: word(&body, "error_code"), message }
     } else if let Some(message) = word(&body, "message") {
         // `code` is the whole status line here: "404 Not Found".
-        let code =
-            word(&body, "code").map(|code| code.split(' ').next().unwrap_or_default().to_owned());
-        Fault {
-            kind: word(&body, "title"),
-            code,
-            message,
-        }
+        let code = word(&body, "code").map(|code| code.split(' ').next().unwrap_or_default().to_owned());
+        Fault { kind: word(&body, "title"), code, message }
     } else {
-        let (key, fault) = body
-            .iter()
-            .find_map(|(key, value)| Some((key, value.as_object()?)))?;
-        let kind = if key == "error" {
-            word(fault, "title")
-        } else {
-            Some(key.clone())
-        };
-        Fault {
-            kind,
-            code: word(fault, "code"),
-            message: word(fault, "message")?,
-        }
+        let (key, fault) = body.iter().find_map(|(key, value)| Some((key, value.as_object()?)))?;
+        let kind = if key == "error" { word(fault, "title") } else { Some(key.clone()) };
+        Fault { kind, code: word(fault, "code"), message: word(fault, "message")? }
     };
-    Some((
-        Fault {
-            message: plain_text(&fault.message),
-            ..fault
-        },
-        request_id,
-    ))
+    Some((Fault { message: plain_text(&fault.message), ..fault }, request_id))
 }
 
 fn word(object: &Map<String, Value>, key: &str) -> Option<String> {
@@ -387,22 +341,11 @@ const TEXT_LIMIT: usize = 500;
 /// too long to read.
 pub(crate) fn plain_text(text: &str) -> String {
     let text = without_tags(text);
-    let text = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&nbsp;", " "),
-        ("&amp;", "&"),
-    ]
-    .iter()
-    .fold(text, |text, (entity, character)| {
-        text.replace(entity, character)
-    });
-    let words: Vec<_> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
+    let text = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
+        .iter()
+        .fold(text, |text, (entity, character)| text.replace(entity, character));
+    let words: Vec<_> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     cut(&words.join(" "))
 }
 
@@ -447,65 +390,32 @@ mod tests {
         read_fault(body.as_bytes()).map(|(fault, _)| (fault.kind, fault.code, fault.message))
     }
 
-    fn some(
-        kind: Option<&str>,
-        code: Option<&str>,
-        message: &str,
-    ) -> Option<(Option<String>, Option<String>, String)> {
-        Some((
-            kind.map(str::to_owned),
-            code.map(str::to_owned),
-            message.to_owned(),
-        ))
+    fn some(kind: Option<&str>, code: Option<&str>, message: &str) -> Option<(Option<String>, Option<String>, String)> {
+        Some((kind.map(str::to_owned), code.map(str::to_owned), message.to_owned()))
     }
 
     #[test]
     fn reads_every_shape() {
         assert_eq!(
-            fault(
-                r#"{"badRequest":{"code":400,"message":"Invalid filters name~ are found in query options."}}"#
-            ),
-            some(
-                Some("badRequest"),
-                Some("400"),
-                "Invalid filters name~ are found in query options."
-            )
+            fault(r#"{"badRequest":{"code":400,"message":"Invalid filters name~ are found in query options."}}"#),
+            some(Some("badRequest"), Some("400"), "Invalid filters name~ are found in query options.")
         );
         assert_eq!(
             fault(
                 r#"{"error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#
             ),
-            some(
-                Some("Unauthorized"),
-                Some("401"),
-                "The request you have made requires authentication."
-            )
+            some(Some("Unauthorized"), Some("401"), "The request you have made requires authentication.")
         );
         assert_eq!(
             fault(
                 r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not Found","title":"Not Found"}"#
             ),
-            some(
-                Some("Not Found"),
-                Some("404"),
-                "The resource could not be found."
-            )
+            some(Some("Not Found"), Some("404"), "The resource could not be found.")
         );
-        let gateway = r#"{"error_msg":"Incorrect IAM authentication information","error_code":"APIGW.0301","request_id":"r1"}"#;
-        assert_eq!(
-            fault(gateway),
-            some(
-                None,
-                Some("APIGW.0301"),
-                "Incorrect IAM authentication information"
-            )
-        );
-        assert_eq!(
-            read_fault(gateway.as_bytes())
-                .and_then(|(_, id)| id)
-                .as_deref(),
-            Some("r1")
-        );
+        let gateway =
+            r#"{"error_msg":"Incorrect IAM authentication information","error_code":"APIGW.0301","request_id":"r1"}"#;
+        assert_eq!(fault(gateway), some(None, Some("APIGW.0301"), "Incorrect IAM authentication information"));
+        assert_eq!(read_fault(gateway.as_bytes()).and_then(|(_, id)| id).as_deref(), Some("r1"));
         assert_eq!(
             fault(r#"{"error":{"message":"no such backup","code":"VolumeBackup.0123"}}"#),
             some(None, Some("VolumeBackup.0123"), "no such backup")
@@ -533,30 +443,18 @@ mod tests {
     #[test]
     fn makes_one_plain_line() {
         assert_eq!(
-            plain_text(
-                "<html><head><title>414</title><style>p { x: 1 }</style></head>\r\n<p>Too &lt;long&gt;</p>"
-            ),
+            plain_text("<html><head><title>414</title><style>p { x: 1 }</style></head>\r\n<p>Too &lt;long&gt;</p>"),
             "414 Too <long>"
         );
         assert_eq!(plain_text("limit < 5 and > 3 <"), "limit < 5 and > 3 <");
         assert_eq!(plain_text("a<b unclosed"), "a<b unclosed");
-        assert_eq!(
-            plain_text("bell\u{7} and \u{1b}[31mred"),
-            "bell and [31mred"
-        );
+        assert_eq!(plain_text("bell\u{7} and \u{1b}[31mred"), "bell and [31mred");
         assert_eq!(plain_text("<style>never ends"), "<style>never ends");
-        assert_eq!(
-            plain_text(&"\u{e9}".repeat(TEXT_LIMIT + 1)).chars().count(),
-            TEXT_LIMIT + 3
-        );
+        assert_eq!(plain_text(&"\u{e9}".repeat(TEXT_LIMIT + 1)).chars().count(), TEXT_LIMIT + 3);
     }
 
     #[test]
     fn is_small() {
-        assert!(
-            std::mem::size_of::<Error>() <= 128,
-            "{}",
-            std::mem::size_of::<Error>()
-        );
+        assert!(std::mem::size_of::<Error>() <= 128, "{}", std::mem::size_of::<Error>());
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http_body_util::{LengthLimitError, Limited};
 use progenitor_client::{ClientHooks, OperationInfo};
+use reqwest::Response;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::field::{Empty, debug};
 use tracing::{Instrument, Span};
@@ -40,9 +40,7 @@ pub(crate) struct Answer {
 impl Inner {
     /// One page, in as many attempts as it takes and may take.
     pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Answer, Error> {
-        let deadline = self
-            .page_deadline
-            .and_then(|deadline| Instant::now().checked_add(deadline));
+        let deadline = self.page_deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         let mut delays = self.retry.delays();
         let mut last = None;
         let mut attempt = 0_u32;
@@ -54,10 +52,7 @@ impl Inner {
                 Some(deadline) => match timeout_at(deadline, attempted).await {
                     Ok(attempted) => attempted,
                     Err(_) => {
-                        return Err(Error::PageDeadline {
-                            attempts: attempt,
-                            last: last.map(Box::new),
-                        });
+                        return Err(Error::PageDeadline { attempts: attempt, last: last.map(Box::new) });
                     }
                 },
             };
@@ -71,9 +66,7 @@ impl Inner {
             };
             let wait = self.retry.wait(delay, retry_after);
             // What can't be waited for in time need not be waited for at all.
-            if deadline
-                .is_some_and(|deadline| wait >= deadline.saturating_duration_since(Instant::now()))
-            {
+            if deadline.is_some_and(|deadline| wait >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);
             }
             tracing::warn!(page = request.page, attempt, wait = debug(wait), %error, "asking again");
@@ -84,11 +77,7 @@ impl Inner {
 
     /// One attempt, with a new token where the first one is rejected; and how long the answer asks
     /// to be left alone.
-    async fn attempt(
-        &self,
-        request: Request<'_>,
-        attempt: u32,
-    ) -> (Result<Answer, Error>, Option<Duration>) {
+    async fn attempt(&self, request: Request<'_>, attempt: u32) -> (Result<Answer, Error>, Option<Duration>) {
         let token = match self.tokens.current().await {
             Ok(token) => token,
             Err(error) => return (Err(error), None),
@@ -123,28 +112,17 @@ impl Inner {
     }
 
     /// One request and its answer, decoded and checked to be in the microversion asked for.
-    async fn exchange(
-        &self,
-        request: Request<'_>,
-        token: &Token,
-    ) -> (Result<Answer, Error>, Option<Duration>) {
+    async fn exchange(&self, request: Request<'_>, token: &Token) -> (Result<Answer, Error>, Option<Duration>) {
         let start = Instant::now();
         let call = Call {
             token: token.header.clone(),
             // Two numbers and a point: any header can have that.
-            microversion: request
-                .microversion
-                .and_then(|version| version.to_header().try_into().ok()),
+            microversion: request.microversion.and_then(|version| version.to_header().try_into().ok()),
             body_limit: self.body_limit,
             headers: OnceLock::new(),
         };
         let client = generated::Client::new_with_client(&self.endpoint, self.http.clone(), call);
-        let answer = request
-            .given
-            .request(&client)
-            .project_id(&self.project_id)
-            .send()
-            .await;
+        let answer = request.given.request(&client).project_id(&self.project_id).send().await;
 
         let secrets = Secrets(token.header.as_ref());
         let headers = client.inner.headers.get();
@@ -152,12 +130,7 @@ impl Inner {
         let result = match answer {
             Ok(answer) => {
                 Span::current().record("status", answer.status().as_u16());
-                self.honored(
-                    request.microversion,
-                    answer.into_inner(),
-                    headers,
-                    request_id,
-                )
+                self.honored(request.microversion, answer.into_inner(), headers, request_id)
             }
             Err(error) => Err(self.error(error, secrets, request_id).await),
         };
@@ -165,9 +138,7 @@ impl Inner {
         let said = match &result {
             Ok(answer) => answer.request_id.as_deref(),
             Err(error) => {
-                error
-                    .status()
-                    .map(|status| span.record("status", status.as_u16()));
+                error.status().map(|status| span.record("status", status.as_u16()));
                 error.request_id()
             }
         };
@@ -183,72 +154,39 @@ impl Inner {
         headers: Option<&HeaderMap>,
         request_id: Option<String>,
     ) -> Result<Answer, Error> {
-        let values = headers
-            .into_iter()
-            .flat_map(|headers| headers.get_all(OPENSTACK_API_VERSION));
+        let mut values = headers.into_iter().flat_map(|headers| headers.get_all(OPENSTACK_API_VERSION)).peekable();
+        let trusted = self.trust_microversion && values.peek().is_none();
         let answered = Microversion::from_headers(values.map(HeaderValue::as_bytes));
-        let honors =
-            |required| answered.map_or(self.trust_microversion, |answered| answered >= required);
+        let honors = |required| answered.map_or(trusted, |answered| answered >= required);
         match required {
-            Some(required) if !honors(required) => {
-                Err(Error::MicroversionNotHonored { required, answered })
-            }
-            _ => Ok(Answer {
-                list,
-                request_id,
-                microversion: answered,
-            }),
+            Some(required) if !honors(required) => Err(Error::MicroversionNotHonored { required, answered }),
+            _ => Ok(Answer { list, request_id, microversion: answered }),
         }
     }
 
-    async fn error(
-        &self,
-        error: progenitor_client::Error,
-        secrets: Secrets<'_>,
-        request_id: Option<String>,
-    ) -> Error {
+    async fn error(&self, error: progenitor_client::Error, secrets: Secrets<'_>, request_id: Option<String>) -> Error {
         use progenitor_client::Error as Generated;
         match error {
             Generated::CommunicationError(source)
             | Generated::ResponseBodyError(source)
             | Generated::InvalidUpgrade(source) => {
                 if exceeds_limit(&source) {
-                    Error::TooLarge {
-                        request_id,
-                        limit: self.body_limit,
-                    }
+                    Error::TooLarge { request_id, limit: self.body_limit }
                 } else {
-                    Error::Transport {
-                        request_id,
-                        attempts: 1,
-                        source,
-                    }
+                    Error::Transport { request_id, attempts: 1, source }
                 }
             }
-            Generated::InvalidResponsePayload(body, source) => {
-                secrets.undecodable(&body, source, request_id)
-            }
+            Generated::InvalidResponsePayload(body, source) => secrets.undecodable(&body, source, request_id),
             Generated::UnexpectedResponse(response) => secrets.status(response, request_id).await,
             // There are none: build.rs takes the responses that would become one out of the contract.
-            Generated::ErrorResponse(answer) => status_error(answer.status(), request_id),
+            Generated::ErrorResponse(answer) => {
+                Error::Status { status: answer.status(), request_id, attempts: 1, fault: None, text: String::new() }
+            }
             // The values were checked before, more strictly.
             Generated::InvalidRequest(reason) | Generated::Custom(reason) => {
-                Error::InvalidRequest {
-                    parameter: "request".to_owned(),
-                    reason,
-                }
+                Error::InvalidRequest { parameter: "request".to_owned(), reason }
             }
         }
-    }
-}
-
-fn status_error(status: StatusCode, request_id: Option<String>) -> Error {
-    Error::Status {
-        status,
-        request_id,
-        attempts: 1,
-        fault: None,
-        text: String::new(),
     }
 }
 
@@ -290,39 +228,21 @@ impl Secrets<'_> {
     }
 
     fn request_id(self, headers: &HeaderMap) -> Option<String> {
-        Some(plain_text(
-            &self.redact(headers.get(X_OPENSTACK_REQUEST_ID)?.as_bytes()),
-        ))
+        Some(plain_text(&self.redact(headers.get(X_OPENSTACK_REQUEST_ID)?.as_bytes())))
     }
 
-    fn undecodable(
-        self,
-        body: &[u8],
-        source: serde_json::Error,
-        request_id: Option<String>,
-    ) -> Error {
+    fn undecodable(self, body: &[u8], source: serde_json::Error, request_id: Option<String>) -> Error {
         let clean = self.redact(body);
         // serde_json quotes values of the body, so it has to read the clean one.
         let again = serde_json::from_str::<BackupList>(&clean).err();
-        let source = if clean.as_bytes() == body {
-            Some(source)
-        } else {
-            again
-        };
+        let source = if clean.as_bytes() == body { Some(source) } else { again };
         let source = source.unwrap_or_else(|| serde::de::Error::custom("it is not valid UTF-8"));
-        Error::Undecodable {
-            request_id,
-            text: cut(&clean),
-            source,
-        }
+        Error::Undecodable { request_id, text: cut(&clean), source }
     }
 
     async fn status(self, response: Response, request_id: Option<String>) -> Error {
         let status = response.status();
-        let location = response
-            .headers()
-            .get(LOCATION)
-            .filter(|_| status.is_redirection());
+        let location = response.headers().get(LOCATION).filter(|_| status.is_redirection());
         let location = location.map(|location| plain_text(&self.redact(location.as_bytes())));
         let body = self.redact(&start_of(response).await);
         let (fault, request_id_in_body) = read_fault(body.as_bytes()).unzip();
@@ -364,18 +284,10 @@ impl ClientHooks<Call> for generated::Client {
         Ok(())
     }
 
-    async fn exec(
-        &self,
-        request: reqwest::Request,
-        _: &OperationInfo,
-    ) -> reqwest::Result<Response> {
+    async fn exec(&self, request: reqwest::Request, _: &OperationInfo) -> reqwest::Result<Response> {
         let response: http::Response<reqwest::Body> = self.client.execute(request).await?.into();
-        self.inner
-            .headers
-            .get_or_init(|| response.headers().clone());
+        self.inner.headers.get_or_init(|| response.headers().clone());
         // This body is unpacked already, so that the limit holds for what memory has to hold.
-        Ok(response
-            .map(|body| reqwest::Body::wrap(Limited::new(body, self.inner.body_limit)))
-            .into())
+        Ok(response.map(|body| reqwest::Body::wrap(Limited::new(body, self.inner.body_limit))).into())
     }
 }

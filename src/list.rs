@@ -47,10 +47,7 @@ pub struct ListBackups {
 
 impl ListBackups {
     pub(crate) fn new(client: Client) -> Self {
-        Self {
-            client,
-            given: Given::default(),
-        }
+        Self { client, given: Given::default() }
     }
 
     pub(crate) fn with(mut self, parameter: &'static Parameter, value: Value) -> Self {
@@ -163,10 +160,7 @@ impl ListBackups {
     /// The id of the last row is where [`resume_at`](Self::resume_at) goes on.
     #[must_use = "streams do nothing unless polled"]
     pub fn items(&self) -> BoxStream<'static, Result<Backup, Error>> {
-        self.pages()
-            .map_ok(|page| stream::iter(page.backups.into_iter().map(Ok)))
-            .try_flatten()
-            .boxed()
+        self.pages().map_ok(|page| stream::iter(page.backups.into_iter().map(Ok))).try_flatten().boxed()
     }
 
     /// How many backups match the filters: one small request, whatever
@@ -176,20 +170,13 @@ impl ListBackups {
     ///
     /// Those of [`send`](Self::send), and [`Error::Undecodable`] where the answer has no count.
     pub fn count(&self) -> impl Future<Output = Result<u64, Error>> + Send + use<> {
-        let mut request = self
-            .clone()
-            .with(&WITH_COUNT, Value::Boolean(true))
-            .with(&LIMIT, Value::Integer(0));
+        let mut request = self.clone().with(&WITH_COUNT, Value::Boolean(true)).with(&LIMIT, Value::Integer(0));
         request.given.remove(&OFFSET);
         request.given.remove(&MARKER);
         async move {
             request.given.check()?;
             let given = &request.given;
-            let asked = Request {
-                given,
-                microversion: request.microversion(),
-                page: 1,
-            };
+            let asked = Request { given, microversion: request.microversion(), page: 1 };
             let answer = request.client.0.fetch(asked).await?;
             answer.list.count.ok_or_else(|| Error::Undecodable {
                 request_id: answer.request_id,
@@ -204,48 +191,20 @@ impl ListBackups {
     }
 
     /// A page, and whether there is a way on from it: a page whose next link is broken is still one.
-    async fn page(
-        &self,
-        microversion: Option<Microversion>,
-        page: u64,
-    ) -> Result<(Page, Result<(), Error>), Error> {
-        let asked = Request {
-            given: &self.given,
-            microversion,
-            page,
-        };
-        let Answer {
-            list,
-            request_id,
-            microversion,
-        } = self.client.0.fetch(asked).await?;
+    async fn page(&self, microversion: Option<Microversion>, page: u64) -> Result<(Page, Result<(), Error>), Error> {
+        let asked = Request { given: &self.given, microversion, page };
+        let Answer { list, request_id, microversion } = self.client.0.fetch(asked).await?;
         let (next, way_on) = match Next::from_links(&list.backups_links) {
             Ok(next) => (next, Ok(())),
-            Err(reason) => (
-                None,
-                Err(broken(
-                    request_id.as_deref(),
-                    format!("the link to it is broken: {reason}"),
-                )),
-            ),
+            Err(reason) => (None, Err(broken(request_id.as_deref(), format!("the link to it is broken: {reason}")))),
         };
-        let page = Page {
-            backups: list.backups,
-            count: list.count,
-            next,
-            request_id,
-            microversion,
-        };
+        let page = Page { backups: list.backups, count: list.count, next, request_id, microversion };
         Ok((page, way_on))
     }
 }
 
 fn broken(request_id: Option<&str>, reason: impl Into<String>) -> Error {
-    Error::Pagination {
-        request_id: request_id.map(str::to_owned),
-        reason: reason.into(),
-        resume_marker: None,
-    }
+    Error::Pagination { request_id: request_id.map(str::to_owned), reason: reason.into(), resume_marker: None }
 }
 
 /// A walk over all pages.
@@ -318,17 +277,13 @@ impl Walk {
         self.state = match (way_on, &page.next) {
             (Err(error), _) => State::End(Some(error)),
             (Ok(()), None) => State::End(None),
-            (Ok(()), Some(next)) if self.circle.closes(next) => State::End(Some(broken(
-                page.request_id(),
-                "the walk has come round to where it was before",
-            ))),
+            (Ok(()), Some(next)) if self.circle.closes(next) => {
+                State::End(Some(broken(page.request_id(), "the walk has come round to where it was before")))
+            }
             (Ok(()), Some(next)) => {
                 self.request.go_on(next);
                 if self.request.given.query_length() > QUERY_LIMIT + ROOM_FOR_MARKER {
-                    State::End(Some(broken(
-                        page.request_id(),
-                        "the link to it has a marker that is too long",
-                    )))
+                    State::End(Some(broken(page.request_id(), "the link to it has a marker that is too long")))
                 } else {
                     State::Middle
                 }
@@ -340,17 +295,13 @@ impl Walk {
     /// Whether the backup that is the marker was deleted since the page that it ends. A marker of
     /// the caller's is his own to mend.
     fn lost_its_place(&self, error: &Error) -> bool {
-        let (State::Middle, Some(marker), Some(fault)) =
-            (&self.state, self.request.marker_given(), error.fault())
+        let (State::Middle, Some(marker), Some(fault)) = (&self.state, self.request.marker_given(), error.fault())
         else {
             return false;
         };
         // Cinder's fault has that kind; others, such as VBS itself, only name the id.
-        let mut words = fault
-            .message
-            .split(|c: char| !c.is_alphanumeric() && !"-_".contains(c));
-        let about_it =
-            fault.kind.as_deref() == Some("itemNotFound") || words.any(|word| word == marker);
+        let mut words = fault.message.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c));
+        let about_it = fault.kind.as_deref() == Some("itemNotFound") || words.any(|word| word == marker);
         error.is_not_found() && about_it && self.last.ids.lines().next_back() == Some(marker)
     }
 
@@ -447,11 +398,7 @@ mod tests {
     fn found_after(lead: u64, period: u64) -> Option<u64> {
         let mut circle = Circle::default();
         (0..10_000).find(|step| {
-            let place = if *step < lead {
-                *step
-            } else {
-                lead + (step - lead) % period
-            };
+            let place = if *step < lead { *step } else { lead + (step - lead) % period };
             circle.closes(&Next::Offset(place))
         })
     }
@@ -461,10 +408,7 @@ mod tests {
         for lead in [0, 1, 2, 5, 30] {
             for period in [1, 2, 3, 7, 64, 100] {
                 let after = found_after(lead, period).expect("a circle");
-                assert!(
-                    after <= 3 * (lead + period),
-                    "lead {lead}, period {period}: {after}"
-                );
+                assert!(after <= 3 * (lead + period), "lead {lead}, period {period}: {after}");
             }
         }
     }

@@ -111,11 +111,7 @@ pub struct ParseMicroversionError(String);
 
 impl fmt::Display for ParseMicroversionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is not a microversion: it has the form X.Y, such as 3.45",
-            self.0
-        )
+        write!(f, "{:?} is not a microversion: it has the form X.Y, such as 3.45", self.0)
     }
 }
 
@@ -127,30 +123,15 @@ mod tests {
 
     #[test]
     fn orders_by_number() {
-        let mut versions =
-            ["3.31", "3.9", "4.0", "3.0"].map(|v| v.parse::<Microversion>().unwrap());
+        let mut versions = ["3.31", "3.9", "4.0", "3.0"].map(|v| v.parse::<Microversion>().unwrap());
         versions.sort();
-        assert_eq!(
-            versions.map(|v| v.to_string()),
-            ["3.0", "3.9", "3.31", "4.0"]
-        );
+        assert_eq!(versions.map(|v| v.to_string()), ["3.0", "3.9", "3.31", "4.0"]);
     }
 
     #[test]
     fn refuses_what_is_not_two_plain_numbers() {
-        for text in [
-            "",
-            "3",
-            "3.",
-            ".31",
-            "3.31.0",
-            "+3.31",
-            "3.-1",
-            " 3.31",
-            "latest",
-            "volume 3.31",
-            "3.99999999999",
-        ] {
+        for text in ["", "3", "3.", ".31", "3.31.0", "+3.31", "3.-1", " 3.31", "latest", "volume 3.31", "3.99999999999"]
+        {
             assert!(text.parse::<Microversion>().is_err(), "{text:?}");
         }
     }
@@ -159,10 +140,7 @@ mod tests {
     fn survives_serde() {
         let json = serde_json::to_string(&Microversion::new(3, 31)).unwrap();
         assert_eq!(json, r#""3.31""#);
-        assert_eq!(
-            serde_json::from_str::<Microversion>(&json).unwrap(),
-            Microversion::new(3, 31)
-        );
+        assert_eq!(serde_json::from_str::<Microversion>(&json).unwrap(), Microversion::new(3, 31));
         assert!(serde_json::from_str::<Microversion>(r#""3""#).is_err());
     }
 
@@ -173,27 +151,15 @@ mod tests {
     #[test]
     fn reads_what_was_applied() {
         assert_eq!(applied(&["volume 3.45"]).as_deref(), Some("3.45"));
-        assert_eq!(
-            applied(&["compute 2.1, volume 3.45"]).as_deref(),
-            Some("3.45")
-        );
-        assert_eq!(
-            applied(&["volume 3.45", "volume 3.9"]).as_deref(),
-            Some("3.9")
-        );
+        assert_eq!(applied(&["compute 2.1, volume 3.45"]).as_deref(), Some("3.45"));
+        assert_eq!(applied(&["volume 3.45", "volume 3.9"]).as_deref(), Some("3.9"));
     }
 
     #[test]
     fn takes_nothing_for_granted() {
-        for headers in [
-            &[][..],
-            &[""],
-            &["3.45"],
-            &["compute 2.1"],
-            &["volume latest"],
-            &["volume"],
-            &["volume 3.45", "volume x"],
-        ] {
+        for headers in
+            [&[][..], &[""], &["3.45"], &["compute 2.1"], &["volume latest"], &["volume"], &["volume 3.45", "volume x"]]
+        {
             assert_eq!(applied(headers), None, "{headers:?}");
         }
     }

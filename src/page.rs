@@ -97,17 +97,11 @@ impl Next {
         let Some(link) = links.iter().find(|link| link.rel == "next") else {
             return Ok(None);
         };
-        let address = link
-            .href
-            .split_once('#')
-            .map_or(link.href.as_str(), |(address, _)| address);
+        let address = link.href.split_once('#').map_or(link.href.as_str(), |(address, _)| address);
         let query = address.split_once('?').map_or("", |(_, query)| query);
         // The last one counts where a name is there twice, as it does at the server.
         let value = |name| {
-            form_urlencoded::parse(query.as_bytes())
-                .filter(|(key, _)| key == name)
-                .last()
-                .map(|(_, value)| value)
+            form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).last().map(|(_, value)| value)
         };
 
         if let Some(marker) = value(MARKER.name) {
@@ -116,9 +110,7 @@ impl Next {
             return Ok(Some(Self::Marker(marker)));
         }
         let offset = value(OFFSET.name).ok_or("it has neither a marker nor an offset")?;
-        let parsed = OFFSET
-            .parse(&offset)
-            .and_then(|value| OFFSET.check(&value).map(|()| value));
+        let parsed = OFFSET.parse(&offset).and_then(|value| OFFSET.check(&value).map(|()| value));
         match parsed.map_err(reason)? {
             Value::Integer(offset) => u64::try_from(offset)
                 .map(|offset| Some(Self::Offset(offset)))
@@ -140,14 +132,8 @@ mod tests {
     use super::*;
 
     fn next(href: &str) -> Result<Option<Next>, String> {
-        let link = |href: &str, rel: &str| Link {
-            href: href.to_owned(),
-            rel: rel.to_owned(),
-        };
-        Next::from_links(&[
-            link("http://h/v3/p/backups?marker=self", "self"),
-            link(href, "next"),
-        ])
+        let link = |href: &str, rel: &str| Link { href: href.to_owned(), rel: rel.to_owned() };
+        Next::from_links(&[link("http://h/v3/p/backups?marker=self", "self"), link(href, "next")])
     }
 
     fn marker(marker: &str) -> Result<Option<Next>, String> {
@@ -157,10 +143,7 @@ mod tests {
     #[test]
     fn no_next_link_is_the_end() {
         assert_eq!(Next::from_links(&[]), Ok(None));
-        let other = Link {
-            href: "http://h?marker=m".to_owned(),
-            rel: "bookmark".to_owned(),
-        };
+        let other = Link { href: "http://h?marker=m".to_owned(), rel: "bookmark".to_owned() };
         assert_eq!(Next::from_links(&[other]), Ok(None));
     }
 
@@ -183,10 +166,7 @@ mod tests {
 
     #[test]
     fn without_a_marker_the_offset_counts() {
-        assert_eq!(
-            next("http://h/v3/p/backups?limit=10&offset=20"),
-            Ok(Some(Next::Offset(20)))
-        );
+        assert_eq!(next("http://h/v3/p/backups?limit=10&offset=20"), Ok(Some(Next::Offset(20))));
     }
 
     #[test]

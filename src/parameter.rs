@@ -85,56 +85,32 @@ impl Parameter {
 
     /// The parameter with this name on the wire.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
-        PARAMETERS
-            .iter()
-            .copied()
-            .find(|parameter| parameter.name == name)
+        PARAMETERS.iter().copied().find(|parameter| parameter.name == name)
     }
 
     pub(crate) fn invalid(&self, reason: impl Into<String>) -> Error {
-        Error::InvalidRequest {
-            parameter: self.name.to_owned(),
-            reason: reason.into(),
-        }
+        Error::InvalidRequest { parameter: self.name.to_owned(), reason: reason.into() }
     }
 
     pub(crate) fn parse(&self, text: &str) -> Result<Value, Error> {
         match self.kind {
             Kind::Text { .. } => Ok(Value::Text(text.to_owned())),
-            Kind::Integer { .. } => text
-                .parse()
-                .map(Value::Integer)
-                .map_err(|_| self.invalid("it has to be a whole number")),
-            Kind::Number { .. } => text
-                .parse()
-                .map(Value::Number)
-                .map_err(|_| self.invalid("it has to be a number")),
-            Kind::Boolean => text
-                .parse()
-                .map(Value::Boolean)
-                .map_err(|_| self.invalid("it has to be true or false")),
+            Kind::Integer { .. } => {
+                text.parse().map(Value::Integer).map_err(|_| self.invalid("it has to be a whole number"))
+            }
+            Kind::Number { .. } => text.parse().map(Value::Number).map_err(|_| self.invalid("it has to be a number")),
+            Kind::Boolean => text.parse().map(Value::Boolean).map_err(|_| self.invalid("it has to be true or false")),
         }
     }
 
     pub(crate) fn check(&self, value: &Value) -> Result<(), Error> {
         match (&self.kind, value) {
-            (
-                Kind::Text {
-                    min_length,
-                    max_length,
-                    one_of,
-                },
-                Value::Text(text),
-            ) => {
+            (Kind::Text { min_length, max_length, one_of }, Value::Text(text)) => {
                 let length = text.chars().count() as u64;
                 if length < *min_length {
-                    Err(self.invalid(format!(
-                        "it has {length} characters, where at least {min_length} are needed"
-                    )))
+                    Err(self.invalid(format!("it has {length} characters, where at least {min_length} are needed")))
                 } else if length > *max_length {
-                    Err(self.invalid(format!(
-                        "it has {length} characters, where at most {max_length} are allowed"
-                    )))
+                    Err(self.invalid(format!("it has {length} characters, where at most {max_length} are allowed")))
                 } else if text.contains('\0') {
                     // One database takes it for a wildcard, another for a text that matches nothing.
                     Err(self.invalid("it has a NUL character"))
@@ -192,10 +168,7 @@ pub(crate) struct Given(Vec<(&'static Parameter, Value)>);
 
 impl Given {
     pub(crate) fn get(&self, parameter: &'static Parameter) -> Option<&Value> {
-        self.0
-            .iter()
-            .find(|(given, _)| given.name == parameter.name)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(given, _)| given.name == parameter.name).map(|(_, value)| value)
     }
 
     pub(crate) fn set(&mut self, parameter: &'static Parameter, value: Value) {
@@ -209,10 +182,7 @@ impl Given {
 
     /// The lowest microversion that knows them all, if not every one does.
     pub(crate) fn microversion(&self) -> Option<Microversion> {
-        self.0
-            .iter()
-            .filter_map(|(parameter, _)| parameter.microversion)
-            .max()
+        self.0.iter().filter_map(|(parameter, _)| parameter.microversion).max()
     }
 
     /// How long the query is when it is encoded.
@@ -230,10 +200,7 @@ impl Given {
             parameter.check(value)?;
         }
         let length = self.query_length();
-        let longest = self
-            .0
-            .iter()
-            .max_by_key(|(_, value)| value.to_string().len());
+        let longest = self.0.iter().max_by_key(|(_, value)| value.to_string().len());
         match longest {
             Some((parameter, _)) if length > QUERY_LIMIT => Err(parameter.invalid(format!(
                 "the encoded query has {length} bytes, where at most {QUERY_LIMIT} are allowed, and this is its longest part"
@@ -245,12 +212,6 @@ impl Given {
 
 impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(
-                self.0
-                    .iter()
-                    .map(|(parameter, value)| (parameter.name, value)),
-            )
-            .finish()
+        f.debug_map().entries(self.0.iter().map(|(parameter, value)| (parameter.name, value))).finish()
     }
 }

@@ -40,10 +40,7 @@ impl RetryPolicy {
     /// Nothing is asked for again.
     #[must_use]
     pub fn none() -> Self {
-        Self {
-            attempts: 1,
-            ..Self::default()
-        }
+        Self { attempts: 1, ..Self::default() }
     }
 
     /// The waits between the attempts.
@@ -80,10 +77,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(SystemTime::now())
-            .ok(),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok(),
     }
 }
 
@@ -93,13 +87,8 @@ mod tests {
 
     #[test]
     fn the_waits_grow_up_to_the_longest() {
-        let policy = RetryPolicy {
-            attempts: 12,
-            ..RetryPolicy::default()
-        };
-        let longest = [
-            200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000, 10_000, 10_000,
-        ];
+        let policy = RetryPolicy { attempts: 12, ..RetryPolicy::default() };
+        let longest = [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000, 10_000, 10_000];
         let mut sum = Duration::ZERO;
         for _ in 0..200 {
             let delays: Vec<_> = policy.delays().collect();
@@ -111,10 +100,7 @@ mod tests {
         }
         // Full jitter: on average half of the longest, anywhere from zero.
         let mean = sum / 200;
-        assert!(
-            (Duration::from_secs(3)..Duration::from_secs(7)).contains(&mean),
-            "{mean:?}"
-        );
+        assert!((Duration::from_secs(3)..Duration::from_secs(7)).contains(&mean), "{mean:?}");
     }
 
     #[test]
@@ -127,23 +113,15 @@ mod tests {
             ..RetryPolicy::default()
         };
         assert_eq!(huge.delays().take(100).count(), 100);
-        let zero = RetryPolicy {
-            attempts: 0,
-            min_delay: Duration::ZERO,
-            max_delay: Duration::ZERO,
-            ..RetryPolicy::default()
-        };
+        let zero =
+            RetryPolicy { attempts: 0, min_delay: Duration::ZERO, max_delay: Duration::ZERO, ..RetryPolicy::default() };
         assert_eq!(zero.delays().count(), 0);
         let upside_down = RetryPolicy {
             min_delay: Duration::from_secs(9),
             max_delay: Duration::from_secs(1),
             ..RetryPolicy::default()
         };
-        assert!(
-            upside_down
-                .delays()
-                .all(|delay| delay <= Duration::from_secs(1))
-        );
+        assert!(upside_down.delays().all(|delay| delay <= Duration::from_secs(1)));
     }
 
     fn read(value: &str) -> Option<Duration> {
@@ -158,18 +136,8 @@ mod tests {
         assert_eq!(read(" 0 "), Some(Duration::ZERO));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
         let left = read(&date).unwrap();
-        assert!(
-            (Duration::from_secs(80)..=Duration::from_secs(90)).contains(&left),
-            "{left:?}"
-        );
-        for value in [
-            "",
-            "soon",
-            "-1",
-            "1.5",
-            "Wed, 21 Oct 2015 07:28:00 GMT",
-            "99999999999999999999",
-        ] {
+        assert!((Duration::from_secs(80)..=Duration::from_secs(90)).contains(&left), "{left:?}");
+        for value in ["", "soon", "-1", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT", "99999999999999999999"] {
             assert_eq!(read(value), None, "{value}");
         }
     }
@@ -179,14 +147,8 @@ mod tests {
         let policy = RetryPolicy::default();
         let second = Duration::from_secs(1);
         assert_eq!(policy.wait(second, None), second);
-        assert_eq!(
-            policy.wait(second, Some(Duration::from_secs(5))),
-            Duration::from_secs(5)
-        );
+        assert_eq!(policy.wait(second, Some(Duration::from_secs(5))), Duration::from_secs(5));
         assert_eq!(policy.wait(second, Some(Duration::ZERO)), second);
-        assert_eq!(
-            policy.wait(second, Some(Duration::from_secs(3600))),
-            Duration::from_secs(60)
-        );
+        assert_eq!(policy.wait(second, Some(Duration::from_secs(3600))), Duration::from_secs(60));
     }
 }

@@ -56,8 +56,8 @@ pub(crate) fn header(token: String) -> Result<HeaderValue, &'static str> {
     if token.is_empty() {
         return Err("it is empty");
     }
-    let mut header = HeaderValue::try_from(token)
-        .map_err(|_| "it has characters that no header can carry, such as a line break")?;
+    let mut header =
+        HeaderValue::try_from(token).map_err(|_| "it has characters that no header can carry, such as a line break")?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -86,40 +86,22 @@ pub(crate) struct Token {
 
 impl Tokens {
     pub(crate) fn provided(provider: impl TokenProvider + 'static) -> Self {
-        Self::Provided(Provided {
-            provider: Box::new(provider),
-            round: AtomicU64::new(0),
-            last: Mutex::new(None),
-        })
+        Self::Provided(Provided { provider: Box::new(provider), round: AtomicU64::new(0), last: Mutex::new(None) })
     }
 
     /// The token to begin with.
     pub(crate) async fn current(&self) -> Result<Token, Error> {
         match self {
-            Self::None => Ok(Token {
-                header: None,
-                round: 0,
-            }),
-            Self::Fixed(header) => Ok(Token {
-                header: Some(header.clone()),
-                round: 0,
-            }),
-            Self::Provided(provided) => {
-                provided
-                    .newer_than(None, provided.round.load(Ordering::Acquire))
-                    .await
-            }
+            Self::None => Ok(Token { header: None, round: 0 }),
+            Self::Fixed(header) => Ok(Token { header: Some(header.clone()), round: 0 }),
+            Self::Provided(provided) => provided.newer_than(None, provided.round.load(Ordering::Acquire)).await,
         }
     }
 
     /// The token in the place of a rejected one, if there can be another.
     pub(crate) async fn renewed(&self, rejected: &Token) -> Option<Result<Token, Error>> {
         match self {
-            Self::Provided(provided) => Some(
-                provided
-                    .newer_than(rejected.header.as_ref(), rejected.round)
-                    .await,
-            ),
+            Self::Provided(provided) => Some(provided.newer_than(rejected.header.as_ref(), rejected.round).await),
             _ => None,
         }
     }
@@ -138,22 +120,15 @@ impl Provided {
                 if rejected.is_some() {
                     tracing::info!("the token was rejected, asking for a new one");
                 }
-                let rejected = rejected
-                    .and_then(|header| header.to_str().ok())
-                    .map(str::to_owned);
+                let rejected = rejected.and_then(|header| header.to_str().ok()).map(str::to_owned);
                 let token = self.provider.token(rejected).await;
-                let answer = token
-                    .and_then(|token| Ok(header(token)?))
-                    .map_err(Arc::from);
+                let answer = token.and_then(|token| Ok(header(token)?)).map_err(Arc::from);
                 self.round.store(now.wrapping_add(1), Ordering::Release);
                 last.insert(answer).clone()
             }
         };
         match answer {
-            Ok(header) => Ok(Token {
-                header: Some(header),
-                round: self.round.load(Ordering::Acquire),
-            }),
+            Ok(header) => Ok(Token { header: Some(header), round: self.round.load(Ordering::Acquire) }),
             Err(source) => Err(Error::Token { source }),
         }
     }

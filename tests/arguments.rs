@@ -29,58 +29,28 @@ async fn texts_that_are_too_long() {
     let longer = "x".repeat(256);
     let (parameter, message) = refused(|request| request.name_like(&longer)).await;
     assert_eq!(parameter, "name~");
-    assert_eq!(
-        message,
-        "invalid parameter name~: it has 256 characters, where at most 255 are allowed"
-    );
+    assert_eq!(message, "invalid parameter name~: it has 256 characters, where at most 255 are allowed");
     assert_eq!(refused(|request| request.name(&longer)).await.0, "name");
-    assert_eq!(
-        refused(|request| request.status(longer.as_str())).await.0,
-        "status"
-    );
-    assert_eq!(
-        refused(|request| request.volume_id_like(&longer)).await.0,
-        "volume_id~"
-    );
+    assert_eq!(refused(|request| request.status(longer.as_str())).await.0, "status");
+    assert_eq!(refused(|request| request.volume_id_like(&longer)).await.0, "volume_id~");
 
     let service = Service::fixed(200, r#"{"backups":[]}"#).await;
-    service
-        .client()
-        .list_backups()
-        .name(&at_most)
-        .send()
-        .await
-        .unwrap();
+    service.client().list_backups().name(&at_most).send().await.unwrap();
     // Characters count, not bytes.
-    service
-        .client()
-        .list_backups()
-        .name("\u{e9}".repeat(255))
-        .send()
-        .await
-        .unwrap();
+    service.client().list_backups().name("\u{e9}".repeat(255)).send().await.unwrap();
 }
 
 #[tokio::test]
 async fn characters_that_no_server_takes_for_what_they_are() {
-    assert_eq!(
-        refused(|request| request.name_like("a\0b")).await.0,
-        "name~"
-    );
+    assert_eq!(refused(|request| request.name_like("a\0b")).await.0, "name~");
     assert_eq!(refused(|request| request.status("\0")).await.0, "status");
 }
 
 #[tokio::test]
 async fn numbers_out_of_range() {
     assert_eq!(refused(|request| request.limit(-1)).await.0, "limit");
-    assert_eq!(
-        refused(|request| request.offset(2_147_483_648_i64)).await.0,
-        "offset"
-    );
-    assert_eq!(
-        refused(|request| request.offset(u64::MAX)).await.0,
-        "offset"
-    );
+    assert_eq!(refused(|request| request.offset(2_147_483_648_i64)).await.0, "offset");
+    assert_eq!(refused(|request| request.offset(u64::MAX)).await.0, "offset");
     assert_eq!(refused(|request| request.limit(u128::MAX)).await.0, "limit");
 }
 
@@ -101,30 +71,15 @@ async fn a_query_that_is_too_long_once_it_is_encoded() {
     // `name=` and 1,795 bytes are just short enough.
     let service = Service::fixed(200, r#"{"backups":[]}"#).await;
     let just = format!("{}xxxx", "\u{20ac}".repeat(199));
-    service
-        .client()
-        .list_backups()
-        .name(&just)
-        .send()
-        .await
-        .unwrap();
+    service.client().list_backups().name(&just).send().await.unwrap();
     assert_eq!(service.seen()[0].query.len(), 1800);
-    assert_eq!(
-        refused(|request| request.name(format!("{just}x"))).await.0,
-        "name"
-    );
+    assert_eq!(refused(|request| request.name(format!("{just}x"))).await.0, "name");
 }
 
 #[tokio::test]
 async fn counting_checks_its_filters() {
     let service = Service::fixed(200, r#"{"backups":[],"count":0}"#).await;
-    let error = service
-        .client()
-        .list_backups()
-        .name_like("\0")
-        .count()
-        .await
-        .unwrap_err();
+    let error = service.client().list_backups().name_like("\0").count().await.unwrap_err();
     assert!(matches!(error, Error::InvalidRequest { .. }), "{error:?}");
     assert!(service.seen().is_empty());
 }
@@ -133,23 +88,13 @@ async fn counting_checks_its_filters() {
 async fn parameters_by_name() {
     let service = Service::fixed(200, r#"{"backups":[]}"#).await;
     let request = || service.client().list_backups();
-    for (name, value) in [
-        ("limit", "ten"),
-        ("limit", ""),
-        ("with_count", "yes"),
-        ("no_such", "x"),
-    ] {
+    for (name, value) in [("limit", "ten"), ("limit", ""), ("with_count", "yes"), ("no_such", "x")] {
         match request().parameter(name, value) {
             Err(Error::InvalidRequest { parameter, .. }) => assert_eq!(parameter, name),
             other => panic!("{name}={value}: {other:?}"),
         }
     }
-    request()
-        .parameter("with_count", "false")
-        .unwrap()
-        .send()
-        .await
-        .unwrap();
+    request().parameter("with_count", "false").unwrap().send().await.unwrap();
     assert_eq!(service.seen()[0].get("with_count"), Some("false"));
     // Sent as it is, a false one needs the microversion that knows it all the same.
     assert_eq!(service.seen()[0].microversion(), Some("volume 3.45"));
@@ -179,39 +124,14 @@ fn settings_that_no_client_can_be_built_from() {
         "https://host#f",
         "https://host/v2",
     ] {
-        assert_eq!(
-            not_built(endpoint, Some("p"), TOKEN),
-            "endpoint",
-            "{endpoint}"
-        );
+        assert_eq!(not_built(endpoint, Some("p"), TOKEN), "endpoint", "{endpoint}");
     }
-    for project_id in [
-        "",
-        ".",
-        "..",
-        "a/b",
-        "a\\b",
-        "a b",
-        "a%2Fb",
-        "\u{e9}",
-        "a?b",
-        "%(project_id)s",
-    ] {
-        assert_eq!(
-            not_built("https://host", Some(project_id), TOKEN),
-            "project_id",
-            "{project_id}"
-        );
+    for project_id in ["", ".", "..", "a/b", "a\\b", "a b", "a%2Fb", "\u{e9}", "a?b", "%(project_id)s"] {
+        assert_eq!(not_built("https://host", Some(project_id), TOKEN), "project_id", "{project_id}");
     }
     assert_eq!(not_built("https://host", None, TOKEN), "project_id");
-    assert_eq!(
-        not_built("https://host/v3/p", Some("other"), TOKEN),
-        "project_id"
-    );
-    assert_eq!(
-        not_built("https://host/v3/%(project_id)s", None, TOKEN),
-        "project_id"
-    );
+    assert_eq!(not_built("https://host/v3/p", Some("other"), TOKEN), "project_id");
+    assert_eq!(not_built("https://host/v3/%(project_id)s", None, TOKEN), "project_id");
     for token in ["", "a\nb", "a\r\nX-Evil: 1", "a\0"] {
         assert_eq!(not_built("https://host", Some("p"), token), "token");
     }

@@ -15,14 +15,8 @@ async fn world(rows: usize) -> (World, Service) {
     let world: World = Arc::new(Mutex::new(model::rows(rows).split_off(2)));
     let rows = Arc::clone(&world);
     let service = Service::start(move |request, _| {
-        let version = request
-            .microversion()
-            .map_or("3.0", |version| version.trim_start_matches("volume "));
-        let (status, body) = model::answer(
-            &rows.lock().unwrap(),
-            &request.query,
-            version.parse().unwrap(),
-        );
+        let version = request.microversion().map_or("3.0", |version| version.trim_start_matches("volume "));
+        let (status, body) = model::answer(&rows.lock().unwrap(), &request.query, version.parse().unwrap());
         request.answer(status, body.to_string())
     })
     .await;
@@ -30,12 +24,7 @@ async fn world(rows: usize) -> (World, Service) {
 }
 
 fn all(world: &World) -> Vec<String> {
-    world
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|row| row.id.clone())
-        .collect()
+    world.lock().unwrap().iter().map(|row| row.id.clone()).collect()
 }
 
 fn delete(world: &World, gone: &[String]) {
@@ -71,21 +60,11 @@ async fn walk(
 async fn the_markers_backup_is_deleted() {
     let (world, service) = world(50).await;
     let before = all(&world);
-    let got = walk(&service, 2, |_| delete(&world, &before[19..20]))
-        .await
-        .unwrap();
+    let got = walk(&service, 2, |_| delete(&world, &before[19..20])).await.unwrap();
     assert_eq!(got, before, "each row once, in order");
-    let markers: Vec<_> = service
-        .seen()
-        .iter()
-        .map(|seen| seen.get("marker").map(str::to_owned))
-        .collect();
+    let markers: Vec<_> = service.seen().iter().map(|seen| seen.get("marker").map(str::to_owned)).collect();
     let at = |row: usize| Some(before[row].clone());
-    assert_eq!(
-        markers,
-        [None, at(9), at(19), at(18), at(29), at(39), at(49)],
-        "one more request"
-    );
+    assert_eq!(markers, [None, at(9), at(19), at(18), at(29), at(39), at(49)], "one more request");
 }
 
 #[tokio::test]
@@ -94,11 +73,7 @@ async fn many_of_the_pages_backups_are_deleted() {
         let (world, service) = world(50).await;
         let before = all(&world);
         // Of the second page, only one row stays.
-        let gone: Vec<_> = before[10..20]
-            .iter()
-            .filter(|id| **id != before[10 + left])
-            .cloned()
-            .collect();
+        let gone: Vec<_> = before[10..20].iter().filter(|id| **id != before[10 + left]).cloned().collect();
         let got = walk(&service, 2, |_| delete(&world, &gone)).await.unwrap();
         assert_eq!(got, before, "left {left}");
     }
@@ -109,9 +84,7 @@ async fn rows_deleted_around_the_marker_are_not_missed_for_others() {
     let (world, service) = world(50).await;
     let before = all(&world);
     // The last rows of this page and the first of the next one.
-    let got = walk(&service, 2, |_| delete(&world, &before[15..25]))
-        .await
-        .unwrap();
+    let got = walk(&service, 2, |_| delete(&world, &before[15..25])).await.unwrap();
     assert_eq!(got, [&before[..20], &before[25..]].concat());
 }
 
@@ -119,36 +92,16 @@ async fn rows_deleted_around_the_marker_are_not_missed_for_others() {
 async fn all_of_the_pages_backups_are_deleted() {
     let (world, service) = world(50).await;
     let before = all(&world);
-    let (got, error) = walk(&service, 2, |_| delete(&world, &before[10..20]))
-        .await
-        .unwrap_err();
+    let (got, error) = walk(&service, 2, |_| delete(&world, &before[10..20])).await.unwrap_err();
     assert_eq!(got, before[..20], "what was fetched is delivered");
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-    assert!(
-        error
-            .to_string()
-            .contains("every backup of the page before it was deleted"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("every backup of the page before it was deleted"), "{error}");
     assert_eq!(error.resume_marker(), Some(before[9].as_str()));
-    assert_eq!(
-        service.seen().len(),
-        12,
-        "it never starts from the beginning"
-    );
+    assert_eq!(service.seen().len(), 12, "it never starts from the beginning");
 
     // And there the walk can be taken up.
-    let request = service
-        .client()
-        .list_backups()
-        .limit(10)
-        .resume_at(error.resume_marker().unwrap());
-    let rest: Vec<_> = request
-        .items()
-        .map_ok(|row| row.id)
-        .try_collect()
-        .await
-        .unwrap();
+    let request = service.client().list_backups().limit(10).resume_at(error.resume_marker().unwrap());
+    let rest: Vec<_> = request.items().map_ok(|row| row.id).try_collect().await.unwrap();
     assert_eq!(rest, before[20..]);
 }
 
@@ -156,9 +109,7 @@ async fn all_of_the_pages_backups_are_deleted() {
 async fn all_of_the_first_pages_backups_are_deleted() {
     let (world, service) = world(50).await;
     let before = all(&world);
-    let (got, error) = walk(&service, 1, |_| delete(&world, &before[..10]))
-        .await
-        .unwrap_err();
+    let (got, error) = walk(&service, 1, |_| delete(&world, &before[..10])).await.unwrap_err();
     assert_eq!(got, before[..10]);
     assert!(matches!(error, Error::Pagination { .. }));
     assert_eq!(error.resume_marker(), None);
@@ -179,12 +130,7 @@ async fn inserted_rows_and_rows_that_leave_the_filter_move_nothing() {
     assert_eq!(got, before);
 
     let (world, service) = self::world(50).await;
-    let mut pages = service
-        .client()
-        .list_backups()
-        .name_like("nightly")
-        .limit(5)
-        .pages();
+    let mut pages = service.client().list_backups().name_like("nightly").limit(5).pages();
     let expected: Vec<_> = world
         .lock()
         .unwrap()
@@ -195,12 +141,7 @@ async fn inserted_rows_and_rows_that_leave_the_filter_move_nothing() {
     let mut got = Vec::new();
     while let Some(page) = pages.try_next().await.unwrap() {
         // The marker itself is renamed: it still is a place to go on from.
-        if let Some(row) = world
-            .lock()
-            .unwrap()
-            .iter_mut()
-            .find(|row| Some(row.id.as_str()) == page.next_marker())
-        {
+        if let Some(row) = world.lock().unwrap().iter_mut().find(|row| Some(row.id.as_str()) == page.next_marker()) {
             row.name = Some("renamed".to_owned());
         }
         got.extend(page.into_iter().map(|row| row.id));
@@ -234,13 +175,7 @@ async fn a_404_that_is_not_about_the_marker_stays_a_404() {
             _ => request.answer(404, body),
         })
         .await;
-        let error = service
-            .client()
-            .list_backups()
-            .pages()
-            .try_collect::<Vec<_>>()
-            .await
-            .unwrap_err();
+        let error = service.client().list_backups().pages().try_collect::<Vec<_>>().await.unwrap_err();
         assert!(error.is_not_found(), "{error:?}");
         assert_eq!(service.seen().len(), 2, "{body}");
     }
@@ -251,21 +186,12 @@ async fn a_404_that_is_not_about_the_marker_stays_a_404() {
 async fn a_404_about_the_marker_in_another_shape() {
     let service = Service::start(|request, _| match request.get("marker") {
         None => request.page(&page(&["a", "b", "c"], Some("marker=c"))),
-        Some("c") => request.answer(
-            404,
-            r#"{"error":{"message":"backup c not found","code":"VolumeBackup.0123"}}"#,
-        ),
+        Some("c") => request.answer(404, r#"{"error":{"message":"backup c not found","code":"VolumeBackup.0123"}}"#),
         Some("b") => request.page(&page(&["d"], None)),
         other => panic!("{other:?}"),
     })
     .await;
-    let rows: Vec<_> = service
-        .client()
-        .list_backups()
-        .items()
-        .try_collect()
-        .await
-        .unwrap();
+    let rows: Vec<_> = service.client().list_backups().items().try_collect().await.unwrap();
     assert_eq!(ids(&rows), ["a", "b", "c", "d"]);
 }
 
@@ -274,19 +200,10 @@ async fn a_404_about_the_marker_in_another_shape() {
 async fn a_fault_while_looking_for_the_place_ends_the_walk() {
     let service = Service::start(|request, _| match request.get("marker") {
         None => request.page(&page(&["a", "b", "c"], Some("marker=c"))),
-        Some("c") => request.answer(
-            404,
-            r#"{"itemNotFound":{"code":404,"message":"Backup c could not be found."}}"#,
-        ),
+        Some("c") => request.answer(404, r#"{"itemNotFound":{"code":404,"message":"Backup c could not be found."}}"#),
         _ => request.answer(403, ""),
     })
     .await;
-    let error = service
-        .client()
-        .list_backups()
-        .pages()
-        .try_collect::<Vec<_>>()
-        .await
-        .unwrap_err();
+    let error = service.client().list_backups().pages().try_collect::<Vec<_>>().await.unwrap_err();
     assert!(error.is_forbidden(), "{error:?}");
 }

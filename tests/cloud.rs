@@ -22,14 +22,7 @@ fn seeded_name(i: usize) -> Option<String> {
 
 fn seeded_status(i: usize) -> &'static str {
     match i % 3 {
-        0 => [
-            "available",
-            "error",
-            "restoring",
-            "creating",
-            "deleting",
-            "error_deleting",
-        ][i / 3 % 6],
+        0 => ["available", "error", "restoring", "creating", "deleting", "error_deleting"][i / 3 % 6],
         _ => "available",
     }
 }
@@ -46,21 +39,9 @@ async fn truth() -> Vec<Row> {
     let token = token("demo", "demo").await;
     let mut rows: Vec<Row> = Vec::new();
     loop {
-        let marker = rows
-            .last()
-            .map(|row| format!("&marker={}", row.id))
-            .unwrap_or_default();
-        let url = format!(
-            "{}/v3/{}/backups/detail?limit=1000{marker}",
-            var("VBS_ENDPOINT"),
-            var("OS_PROJECT_ID")
-        );
-        let answer = reqwest::Client::new()
-            .get(url)
-            .header("X-Auth-Token", &token)
-            .send()
-            .await
-            .unwrap();
+        let marker = rows.last().map(|row| format!("&marker={}", row.id)).unwrap_or_default();
+        let url = format!("{}/v3/{}/backups/detail?limit=1000{marker}", var("VBS_ENDPOINT"), var("OS_PROJECT_ID"));
+        let answer = reqwest::Client::new().get(url).header("X-Auth-Token", &token).send().await.unwrap();
         let page: Value = answer.json().await.unwrap();
         let page = page["backups"].as_array().unwrap().clone();
         if page.is_empty() {
@@ -76,21 +57,13 @@ async fn truth() -> Vec<Row> {
     }
     assert_eq!(rows.len(), ROWS);
     for (row, i) in rows.iter().zip((0..ROWS).rev()) {
-        assert_eq!(
-            (row.name.clone(), row.status.as_str()),
-            (seeded_name(i), seeded_status(i))
-        );
+        assert_eq!((row.name.clone(), row.status.as_str()), (seeded_name(i), seeded_status(i)));
     }
     rows
 }
 
 async fn ids(request: &ListBackups) -> Vec<String> {
-    request
-        .items()
-        .map_ok(|backup| backup.id)
-        .try_collect()
-        .await
-        .unwrap()
+    request.items().map_ok(|backup| backup.id).try_collect().await.unwrap()
 }
 
 #[tokio::test]
@@ -100,19 +73,12 @@ async fn every_row_once_and_in_order_at_any_page_size() {
     let client = cloud.client().await;
     let expected: Vec<_> = truth().await.into_iter().map(|row| row.id).collect();
     for limit in [37, 100, 999, 1000, 1250, 2500, 100_000] {
-        assert_eq!(
-            ids(&client.list_backups().limit(limit)).await,
-            expected,
-            "limit {limit}"
-        );
+        assert_eq!(ids(&client.list_backups().limit(limit)).await, expected, "limit {limit}");
     }
     let rows: Vec<_> = client.list_backups().items().try_collect().await.unwrap();
     let names: Vec<_> = rows.iter().map(|row| row.name.clone()).collect();
     assert_eq!(names, (0..ROWS).rev().map(seeded_name).collect::<Vec<_>>());
-    assert!(
-        rows.iter()
-            .all(|row| row.links.len() == 2 && row.links[0].rel == "self")
-    );
+    assert!(rows.iter().all(|row| row.links.len() == 2 && row.links[0].rel == "self"));
 }
 
 #[tokio::test]
@@ -121,14 +87,9 @@ async fn an_offset_skips_rows_once() {
     let cloud = Cloud::plain().await;
     let client = cloud.client().await;
     let all = ids(&client.list_backups()).await;
-    for (limit, offset, left) in [
-        (100, 30, 2470),
-        (100, 0, 2500),
-        (1000, 999, 1501),
-        (1000, 2499, 1),
-        (1000, 2500, 0),
-        (1000, 2_147_483_647, 0),
-    ] {
+    for (limit, offset, left) in
+        [(100, 30, 2470), (100, 0, 2500), (1000, 999, 1501), (1000, 2499, 1), (1000, 2500, 0), (1000, 2_147_483_647, 0)]
+    {
         let got = ids(&client.list_backups().limit(limit).offset(offset)).await;
         assert_eq!(got.len(), left, "limit {limit}, offset {offset}");
         assert_eq!(got, all[ROWS - left..]);
@@ -141,28 +102,15 @@ async fn a_walk_from_a_marker() {
     let cloud = Cloud::plain().await;
     let client = cloud.client().await;
     let all = ids(&client.list_backups()).await;
-    assert_eq!(
-        ids(&client.list_backups().limit(300).marker(&all[999])).await,
-        all[1000..]
-    );
-    assert_eq!(
-        ids(&client.list_backups().limit(300).marker(&all[999]).offset(7)).await,
-        all[1007..]
-    );
-    assert!(
-        ids(&client.list_backups().marker(&all[ROWS - 1]))
-            .await
-            .is_empty()
-    );
+    assert_eq!(ids(&client.list_backups().limit(300).marker(&all[999])).await, all[1000..]);
+    assert_eq!(ids(&client.list_backups().limit(300).marker(&all[999]).offset(7)).await, all[1007..]);
+    assert!(ids(&client.list_backups().marker(&all[ROWS - 1])).await.is_empty());
 
     // A walk that is taken up where one page of it ended.
     let request = client.list_backups().limit(100).offset(30);
     let page = request.send().await.unwrap();
     assert_eq!(page.next_marker(), Some(all[129].as_str()));
-    assert_eq!(
-        ids(&request.resume_at(page.next_marker().unwrap())).await,
-        all[130..]
-    );
+    assert_eq!(ids(&request.resume_at(page.next_marker().unwrap())).await, all[130..]);
 }
 
 #[tokio::test]
@@ -173,120 +121,48 @@ async fn every_filter_and_its_twin() {
     let truth = truth().await;
     let volume = truth[7].volume_id.clone();
     let part = &volume[3..11];
-    let contains =
-        |name: &Option<String>, part: &str| name.as_ref().is_some_and(|name| name.contains(part));
+    let contains = |name: &Option<String>, part: &str| name.as_ref().is_some_and(|name| name.contains(part));
     type Fits<'a> = Box<dyn Fn(&Row) -> bool + 'a>;
     let all = client.list_backups();
     let cases: Vec<(ListBackups, Fits)> = vec![
-        (
-            all.clone().name("nightly-02499"),
-            Box::new(|row| row.name.as_deref() == Some("nightly-02499")),
-        ),
+        (all.clone().name("nightly-02499"), Box::new(|row| row.name.as_deref() == Some("nightly-02499"))),
         (all.clone().name("nightly"), Box::new(|_| false)),
-        (
-            all.clone().name_like("nightly"),
-            Box::new(|row| contains(&row.name, "nightly")),
-        ),
-        (
-            all.clone().name_like("NIGHTLY"),
-            Box::new(|row| contains(&row.name, "nightly")),
-        ),
-        (
-            all.clone().name_like("t%-01"),
-            Box::new(|row| contains(&row.name, "nightly-01")),
-        ),
-        (
-            all.clone().name_like("-0_499"),
-            Box::new(|row| row.name.as_ref().is_some_and(|name| name.ends_with("499"))),
-        ),
-        (
-            all.clone().name_like(""),
-            Box::new(|row| row.name.is_some()),
-        ),
+        (all.clone().name_like("nightly"), Box::new(|row| contains(&row.name, "nightly"))),
+        (all.clone().name_like("NIGHTLY"), Box::new(|row| contains(&row.name, "nightly"))),
+        (all.clone().name_like("t%-01"), Box::new(|row| contains(&row.name, "nightly-01"))),
+        (all.clone().name_like("-0_499"), Box::new(|row| row.name.as_ref().is_some_and(|name| name.ends_with("499")))),
+        (all.clone().name_like(""), Box::new(|row| row.name.is_some())),
         (
             all.clone().name("weekly-00010").name_like("week"),
             Box::new(|row| row.name.as_deref() == Some("weekly-00010")),
         ),
-        (
-            all.clone().name("weekly-00010").name_like("night"),
-            Box::new(|_| false),
-        ),
-        (
-            all.clone().status("available"),
-            Box::new(|row| row.status == "available"),
-        ),
-        (
-            all.clone().status("error"),
-            Box::new(|row| row.status == "error"),
-        ),
-        (
-            all.clone().status("restoring"),
-            Box::new(|row| row.status == "restoring"),
-        ),
-        (
-            all.clone().status("creating"),
-            Box::new(|row| row.status == "creating"),
-        ),
-        (
-            all.clone().status("deleting"),
-            Box::new(|row| row.status == "deleting"),
-        ),
-        (
-            all.clone().status("error_deleting"),
-            Box::new(|row| row.status == "error_deleting"),
-        ),
+        (all.clone().name("weekly-00010").name_like("night"), Box::new(|_| false)),
+        (all.clone().status("available"), Box::new(|row| row.status == "available")),
+        (all.clone().status("error"), Box::new(|row| row.status == "error")),
+        (all.clone().status("restoring"), Box::new(|row| row.status == "restoring")),
+        (all.clone().status("creating"), Box::new(|row| row.status == "creating")),
+        (all.clone().status("deleting"), Box::new(|row| row.status == "deleting")),
+        (all.clone().status("error_deleting"), Box::new(|row| row.status == "error_deleting")),
         (all.clone().status("error_restoring"), Box::new(|_| false)),
-        (
-            all.clone().status_like("err"),
-            Box::new(|row| row.status.starts_with("error")),
-        ),
-        (
-            all.clone().status_like("deleting"),
-            Box::new(|row| row.status.ends_with("deleting")),
-        ),
-        (
-            all.clone().volume_id(&volume),
-            Box::new(|row| row.volume_id == volume),
-        ),
+        (all.clone().status_like("err"), Box::new(|row| row.status.starts_with("error"))),
+        (all.clone().status_like("deleting"), Box::new(|row| row.status.ends_with("deleting"))),
+        (all.clone().volume_id(&volume), Box::new(|row| row.volume_id == volume)),
         (all.clone().volume_id(part), Box::new(|_| false)),
+        (all.clone().volume_id_like(part), Box::new(|row| row.volume_id.contains(part))),
         (
-            all.clone().volume_id_like(part),
-            Box::new(|row| row.volume_id.contains(part)),
-        ),
-        (
-            all.clone()
-                .name_like("night")
-                .status_like("err")
-                .volume_id_like("-4"),
+            all.clone().name_like("night").status_like("err").volume_id_like("-4"),
             Box::new(|row| {
-                contains(&row.name, "night")
-                    && row.status.starts_with("error")
-                    && row.volume_id.contains("-4")
+                contains(&row.name, "night") && row.status.starts_with("error") && row.volume_id.contains("-4")
             }),
         ),
         // Nothing of a value is lost or taken for more than a value.
-        (
-            all.clone().name("a b&limit=1;c=d+e#f/\u{e9}~%?"),
-            Box::new(|_| false),
-        ),
+        (all.clone().name("a b&limit=1;c=d+e#f/\u{e9}~%?"), Box::new(|_| false)),
         (all.clone().name_like("&status=error"), Box::new(|_| false)),
     ];
     for (request, fits) in cases {
-        let expected: Vec<_> = truth
-            .iter()
-            .filter(|row| fits(row))
-            .map(|row| row.id.clone())
-            .collect();
-        assert_eq!(
-            ids(&request.clone().limit(100)).await,
-            expected,
-            "{request:?}"
-        );
-        assert_eq!(
-            request.count().await.unwrap(),
-            expected.len() as u64,
-            "{request:?}"
-        );
+        let expected: Vec<_> = truth.iter().filter(|row| fits(row)).map(|row| row.id.clone()).collect();
+        assert_eq!(ids(&request.clone().limit(100)).await, expected, "{request:?}");
+        assert_eq!(request.count().await.unwrap(), expected.len() as u64, "{request:?}");
     }
 }
 
@@ -294,40 +170,17 @@ async fn every_filter_and_its_twin() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn without_the_microversion_a_fuzzy_filter_is_ignored() {
-    let url = format!(
-        "{}/v3/{}/backups?limit=1000&name~=no-such-name",
-        var("VBS_ENDPOINT"),
-        var("OS_PROJECT_ID")
-    );
+    let url = format!("{}/v3/{}/backups?limit=1000&name~=no-such-name", var("VBS_ENDPOINT"), var("OS_PROJECT_ID"));
     let token = token("demo", "demo").await;
-    for (version, rows) in [
-        (None, 1000),
-        (Some("volume 3.30"), 1000),
-        (Some("volume 3.31"), 0),
-    ] {
-        let mut request = reqwest::Client::new()
-            .get(&url)
-            .header("X-Auth-Token", &token);
+    for (version, rows) in [(None, 1000), (Some("volume 3.30"), 1000), (Some("volume 3.31"), 0)] {
+        let mut request = reqwest::Client::new().get(&url).header("X-Auth-Token", &token);
         if let Some(version) = version {
             request = request.header("OpenStack-API-Version", version);
         }
         let page: Value = request.send().await.unwrap().json().await.unwrap();
-        assert_eq!(
-            page["backups"].as_array().unwrap().len(),
-            rows,
-            "{version:?}"
-        );
+        assert_eq!(page["backups"].as_array().unwrap().len(), rows, "{version:?}");
     }
-    assert!(
-        ids(&Cloud::plain()
-            .await
-            .client()
-            .await
-            .list_backups()
-            .name_like("no-such-name"))
-        .await
-        .is_empty()
-    );
+    assert!(ids(&Cloud::plain().await.client().await.list_backups().name_like("no-such-name")).await.is_empty());
 }
 
 #[tokio::test]
@@ -336,108 +189,40 @@ async fn counts() {
     let cloud = Cloud::plain().await;
     let client = cloud.client().await;
     assert_eq!(client.list_backups().count().await.unwrap(), 2500);
-    assert_eq!(
-        client
-            .list_backups()
-            .limit(7)
-            .offset(100)
-            .count()
-            .await
-            .unwrap(),
-        2500
-    );
+    assert_eq!(client.list_backups().limit(7).offset(100).count().await.unwrap(), 2500);
 
-    let page = client
-        .list_backups()
-        .with_count(true)
-        .limit(10)
-        .offset(5)
-        .name_like("night")
-        .send()
-        .await
-        .unwrap();
+    let page = client.list_backups().with_count(true).limit(10).offset(5).name_like("night").send().await.unwrap();
     assert_eq!((page.count, page.backups.len()), (Some(1071), 10));
     assert_eq!(page.microversion(), Some(Microversion::new(3, 45)));
-    let page = client
-        .list_backups()
-        .with_count(true)
-        .limit(0)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(
-        (page.count, page.backups.len(), page.is_last()),
-        (Some(2500), 0, true)
-    );
+    let page = client.list_backups().with_count(true).limit(0).send().await.unwrap();
+    assert_eq!((page.count, page.backups.len(), page.is_last()), (Some(2500), 0, true));
 
-    let pages: Vec<_> = client
-        .list_backups()
-        .with_count(true)
-        .limit(1000)
-        .pages()
-        .try_collect()
-        .await
-        .unwrap();
-    assert_eq!(
-        pages
-            .iter()
-            .map(|page| page.backups.len())
-            .collect::<Vec<_>>(),
-        [1000, 1000, 500]
-    );
+    let pages: Vec<_> = client.list_backups().with_count(true).limit(1000).pages().try_collect().await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.backups.len()).collect::<Vec<_>>(), [1000, 1000, 500]);
     assert!(pages.iter().all(|page| page.count == Some(2500)));
     // The first page has a link although it holds all rows.
-    let pages: Vec<_> = client
-        .list_backups()
-        .with_count(true)
-        .status("error")
-        .limit(139)
-        .pages()
-        .try_collect()
-        .await
-        .unwrap();
-    assert_eq!(
-        pages.iter().map(|page| page.backups.len()).sum::<usize>(),
-        139
-    );
+    let pages: Vec<_> =
+        client.list_backups().with_count(true).status("error").limit(139).pages().try_collect().await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.backups.len()).sum::<usize>(), 139);
 }
 
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn microversions() {
     let cloud = Cloud::plain().await;
-    let page = cloud
-        .client()
-        .await
-        .list_backups()
-        .limit(1)
-        .send()
-        .await
-        .unwrap();
+    let page = cloud.client().await.list_backups().limit(1).send().await.unwrap();
     assert_eq!(page.microversion(), Some(Microversion::new(3, 0)));
     let token = token("demo", "demo").await;
-    let floor = |minor| {
-        cloud
-            .builder()
-            .token(&token)
-            .microversion(Microversion::new(3, minor))
-            .build()
-            .unwrap()
-            .list_backups()
-    };
+    let floor =
+        |minor| cloud.builder().token(&token).microversion(Microversion::new(3, minor)).build().unwrap().list_backups();
     let page = floor(71).limit(1).name_like("night").send().await.unwrap();
     assert_eq!(page.microversion(), Some(Microversion::new(3, 71)));
     let error = floor(72).send().await.unwrap_err();
     assert_eq!(error.status().unwrap(), 406);
     let fault = error.fault().unwrap();
-    assert_eq!(
-        (fault.kind.as_deref(), fault.code.as_deref()),
-        (Some("computeFault"), Some("406"))
-    );
+    assert_eq!((fault.kind.as_deref(), fault.code.as_deref()), (Some("computeFault"), Some("406")));
     assert!(
-        error.to_string().contains(
-            "Version 3.72 is not supported by the API. Minimum is 3.0 and maximum is 3.71."
-        ),
+        error.to_string().contains("Version 3.72 is not supported by the API. Minimum is 3.0 and maximum is 3.71."),
         "{error}"
     );
 }
@@ -456,35 +241,20 @@ async fn what_the_services_refuse() {
     }
     assert!(cloud.refused(cloud.builder()).await.is_unauthorized());
 
-    let error = cloud
-        .refused(cloud.builder().token(token("roleless", "demo").await))
-        .await;
+    let error = cloud.refused(cloud.builder().token(token("roleless", "demo").await)).await;
     assert!(error.is_forbidden(), "{error:?}");
     assert_eq!(error.fault().unwrap().kind.as_deref(), Some("forbidden"));
 
-    let error = cloud
-        .refused(
-            Client::builder(&cloud.endpoint)
-                .project_id(var("CLOUD_OTHER_PROJECT_ID"))
-                .token(&demo),
-        )
-        .await;
+    let error =
+        cloud.refused(Client::builder(&cloud.endpoint).project_id(var("CLOUD_OTHER_PROJECT_ID")).token(&demo)).await;
     assert_eq!(error.status().unwrap(), 400);
     assert_eq!(error.fault().unwrap().message, "Malformed request url");
 
-    let error = cloud
-        .refused(
-            Client::builder(cloud.endpoint.clone() + "/v3")
-                .project_id("no_such-id")
-                .token(&demo),
-        )
-        .await;
+    let error =
+        cloud.refused(Client::builder(cloud.endpoint.clone() + "/v3").project_id("no_such-id").token(&demo)).await;
     assert!(error.is_not_found(), "{error:?}");
     let fault = error.fault().unwrap();
-    assert_eq!(
-        (fault.code.as_deref(), fault.message.as_str()),
-        (Some("404"), "The resource could not be found.")
-    );
+    assert_eq!((fault.code.as_deref(), fault.message.as_str()), (Some("404"), "The resource could not be found."));
 
     let other = Client::builder(&cloud.endpoint)
         .project_id(var("CLOUD_OTHER_PROJECT_ID"))
@@ -493,20 +263,10 @@ async fn what_the_services_refuse() {
     assert_eq!(others.len(), 10);
     let client = cloud.client().await;
     for marker in ["00000000-0000-4000-8000-000000000000", "x", &others[0]] {
-        let error = client
-            .list_backups()
-            .marker(marker)
-            .send()
-            .await
-            .unwrap_err();
+        let error = client.list_backups().marker(marker).send().await.unwrap_err();
         assert!(error.is_not_found(), "{error:?}");
         assert_eq!(error.fault().unwrap().kind.as_deref(), Some("itemNotFound"));
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("Backup {marker} could not be found.")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("Backup {marker} could not be found.")), "{error}");
     }
 }
 
@@ -514,29 +274,12 @@ async fn what_the_services_refuse() {
 #[ignore = "needs the cloud"]
 async fn who_may_list() {
     let cloud = Cloud::plain().await;
-    let reader = cloud
-        .builder()
-        .token(token("reader", "demo").await)
-        .build()
-        .unwrap();
+    let reader = cloud.builder().token(token("reader", "demo").await).build().unwrap();
     assert_eq!(reader.list_backups().count().await.unwrap(), 2500);
     // As a catalog has the endpoint.
     let endpoint = format!("{}/v3/{}", cloud.endpoint, var("OS_PROJECT_ID"));
-    let client = Client::builder(endpoint)
-        .token(token("demo", "demo").await)
-        .build()
-        .unwrap();
-    assert_eq!(
-        client
-            .list_backups()
-            .limit(3)
-            .send()
-            .await
-            .unwrap()
-            .backups
-            .len(),
-        3
-    );
+    let client = Client::builder(endpoint).token(token("demo", "demo").await).build().unwrap();
+    assert_eq!(client.list_backups().limit(3).send().await.unwrap().backups.len(), 3);
 }
 
 /// The operator has not listed `name~`: that has to reach the user.
@@ -553,12 +296,7 @@ async fn fuzzy_filters_that_the_operator_has_not_enabled() {
         let error = request.send().await.unwrap_err();
         assert_eq!(error.status().unwrap(), 400);
         assert_eq!(error.fault().unwrap().kind.as_deref(), Some("badRequest"));
-        assert!(
-            error.to_string().contains(&format!(
-                "Invalid filters {name} are found in query options."
-            )),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("Invalid filters {name} are found in query options.")), "{error}");
     }
     assert_eq!(all.status("error").count().await.unwrap(), 139);
 }
@@ -569,27 +307,12 @@ async fn fuzzy_filters_that_the_operator_has_not_enabled() {
 async fn links_to_an_address_that_does_not_answer() {
     let cloud = Cloud::strict().await;
     let client = cloud.client().await;
-    let rows: Vec<_> = client
-        .list_backups()
-        .limit(300)
-        .items()
-        .try_collect()
-        .await
-        .unwrap();
-    assert!(
-        rows[0].links[0].href.starts_with("http://127.0.0.1:1/"),
-        "{:?}",
-        rows[0].links
-    );
+    let rows: Vec<_> = client.list_backups().limit(300).items().try_collect().await.unwrap();
+    assert!(rows[0].links[0].href.starts_with("http://127.0.0.1:1/"), "{:?}", rows[0].links);
     let got: Vec<_> = rows.into_iter().map(|row| row.id).collect();
     let plain = Cloud::plain().await;
     assert_eq!(got, ids(&plain.client().await.list_backups()).await);
-    assert_eq!(
-        ids(&client.list_backups().limit(100).offset(30))
-            .await
-            .len(),
-        2470
-    );
+    assert_eq!(ids(&client.list_backups().limit(100).offset(30)).await.len(), 2470);
 }
 
 /// One at a time: they share a project.
@@ -599,17 +322,8 @@ static CHANGES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 fn sql(statement: &str) {
     let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=60); \
                   db.executescript(sys.argv[2].replace(':project', repr(sys.argv[3]))); db.commit()";
-    let arguments = [
-        "-c",
-        script,
-        &var("CLOUD_DATABASE"),
-        statement,
-        &var("CLOUD_CHANGING_PROJECT_ID"),
-    ];
-    let done = std::process::Command::new("python3")
-        .args(arguments)
-        .output()
-        .unwrap();
+    let arguments = ["-c", script, &var("CLOUD_DATABASE"), statement, &var("CLOUD_CHANGING_PROJECT_ID")];
+    let done = std::process::Command::new("python3").args(arguments).output().unwrap();
     assert!(done.status.success(), "{done:?}");
 }
 
@@ -619,12 +333,7 @@ fn row(number: usize) -> String {
 }
 
 fn insert(number: usize) -> String {
-    let at = format!(
-        "2026-02-01 {:02}:{:02}:{:02}.000001",
-        number / 3600,
-        number / 60 % 60,
-        number % 60
-    );
+    let at = format!("2026-02-01 {:02}:{:02}:{:02}.000001", number / 3600, number / 60 % 60, number % 60);
     format!(
         "insert into backups (created_at, deleted, id, volume_id, user_id, project_id, host, display_name, status, size,
          num_dependent_backups, object_count, service) values ('{at}', 0, '{}', 'v', 'u', :project, 'h', 'night', 'available',
@@ -634,24 +343,17 @@ fn insert(number: usize) -> String {
 }
 
 fn delete(number: usize) -> String {
-    format!(
-        "update backups set deleted = 1, deleted_at = created_at where id = '{}';",
-        row(number)
-    )
+    format!("update backups set deleted = 1, deleted_at = created_at where id = '{}';", row(number))
 }
 
 /// Walks over rows 59 to 0 in pages of 10, and changes the database behind the second one.
 async fn walk_through(change: &str) -> Result<Vec<String>, (Vec<String>, Error)> {
-    sql(&format!(
-        "delete from backups where project_id = :project; {}",
-        (0..60).map(insert).collect::<String>()
-    ));
+    sql(&format!("delete from backups where project_id = :project; {}", (0..60).map(insert).collect::<String>()));
     let cloud = Cloud::plain().await;
     let client = changing(&cloud).await;
     let mut pages = client.list_backups().name_like("night").limit(10).pages();
     let mut got = Vec::new();
-    let keep =
-        |got: &mut Vec<String>, page: Page| got.extend(page.into_iter().map(|backup| backup.id));
+    let keep = |got: &mut Vec<String>, page: Page| got.extend(page.into_iter().map(|backup| backup.id));
     for number in 1.. {
         match pages.try_next().await {
             Ok(Some(page)) => keep(&mut got, page),
@@ -667,11 +369,7 @@ async fn walk_through(change: &str) -> Result<Vec<String>, (Vec<String>, Error)>
 
 async fn changing(cloud: &Cloud) -> Client {
     let token = token("changer", "changing").await;
-    Client::builder(&cloud.endpoint)
-        .project_id(var("CLOUD_CHANGING_PROJECT_ID"))
-        .token(token)
-        .build()
-        .unwrap()
+    Client::builder(&cloud.endpoint).project_id(var("CLOUD_CHANGING_PROJECT_ID")).token(token).build().unwrap()
 }
 
 fn rows(numbers: impl DoubleEndedIterator<Item = usize>) -> Vec<String> {
@@ -683,63 +381,26 @@ fn rows(numbers: impl DoubleEndedIterator<Item = usize>) -> Vec<String> {
 async fn a_walk_through_a_database_that_changes() {
     let _one = CHANGES.lock().await;
     // The second page ends with row 40.
-    assert_eq!(
-        walk_through(&delete(40)).await.unwrap(),
-        rows(0..60),
-        "the marker's backup is deleted"
-    );
+    assert_eq!(walk_through(&delete(40)).await.unwrap(), rows(0..60), "the marker's backup is deleted");
     let gone: String = (40..49).map(delete).collect();
-    assert_eq!(
-        walk_through(&gone).await.unwrap(),
-        rows(0..60),
-        "all of the page but its first row"
-    );
+    assert_eq!(walk_through(&gone).await.unwrap(), rows(0..60), "all of the page but its first row");
     let around: String = (35..45).map(delete).collect();
-    assert_eq!(
-        walk_through(&around).await.unwrap(),
-        rows((0..35).chain(40..60)),
-        "rows on both sides"
-    );
+    assert_eq!(walk_through(&around).await.unwrap(), rows((0..35).chain(40..60)), "rows on both sides");
     let new: String = (100..120).map(insert).collect();
-    assert_eq!(
-        walk_through(&new).await.unwrap(),
-        rows(0..60),
-        "new rows are not seen"
-    );
-    let renamed = format!(
-        "update backups set display_name = 'day' where id in ('{}', '{}');",
-        row(40),
-        row(45)
-    );
-    assert_eq!(
-        walk_through(&renamed).await.unwrap(),
-        rows(0..60),
-        "the marker leaves the filter"
-    );
-    let renamed = format!(
-        "update backups set display_name = 'day' where id = '{}';",
-        row(20)
-    );
-    assert_eq!(
-        walk_through(&renamed).await.unwrap(),
-        rows((0..20).chain(21..60)),
-        "a row ahead leaves the filter"
-    );
+    assert_eq!(walk_through(&new).await.unwrap(), rows(0..60), "new rows are not seen");
+    let renamed = format!("update backups set display_name = 'day' where id in ('{}', '{}');", row(40), row(45));
+    assert_eq!(walk_through(&renamed).await.unwrap(), rows(0..60), "the marker leaves the filter");
+    let renamed = format!("update backups set display_name = 'day' where id = '{}';", row(20));
+    assert_eq!(walk_through(&renamed).await.unwrap(), rows((0..20).chain(21..60)), "a row ahead leaves the filter");
     let all = [&new, &around, &renamed].map(String::as_str).concat();
-    assert_eq!(
-        walk_through(&all).await.unwrap(),
-        rows((0..20).chain(21..35).chain(40..60)),
-        "all of it at once"
-    );
+    assert_eq!(walk_through(&all).await.unwrap(), rows((0..20).chain(21..35).chain(40..60)), "all of it at once");
 }
 
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn a_walk_that_has_lost_its_place() {
     let _one = CHANGES.lock().await;
-    let (got, error) = walk_through(&(40..50).map(delete).collect::<String>())
-        .await
-        .unwrap_err();
+    let (got, error) = walk_through(&(40..50).map(delete).collect::<String>()).await.unwrap_err();
     assert_eq!(got, rows(40..60));
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
     assert_eq!(error.resume_marker(), Some(row(50).as_str()));

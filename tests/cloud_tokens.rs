@@ -15,10 +15,7 @@ use vbs_client::Client;
 /// Until every token that there is now has expired.
 async fn expiry() {
     let lifetime: u64 = var("CLOUD_TOKEN_SECONDS").parse().unwrap();
-    assert!(
-        lifetime < 30,
-        "CLOUD_TOKEN_SECONDS has to be a few seconds for this"
-    );
+    assert!(lifetime < 30, "CLOUD_TOKEN_SECONDS has to be a few seconds for this");
     // Keystone's clock goes by whole seconds.
     tokio::time::sleep(Duration::from_secs(lifetime + 2)).await;
 }
@@ -30,10 +27,7 @@ fn client(cloud: &Cloud) -> (Client, Arc<AtomicUsize>) {
         count.fetch_add(usize::from(old.is_some()), Ordering::Relaxed);
         async { Ok::<_, std::convert::Infallible>(token("demo", "demo").await) }
     };
-    (
-        cloud.builder().token_provider(provider).build().unwrap(),
-        rejected,
-    )
+    (cloud.builder().token_provider(provider).build().unwrap(), rejected)
 }
 
 #[tokio::test]
@@ -61,10 +55,7 @@ async fn many_requests_that_find_their_token_expired_cause_one_renewal() {
     client.list_backups().count().await.unwrap();
     expiry().await;
     let counts = join_all((0..4).map(|_| client.list_backups().count())).await;
-    assert!(
-        counts.iter().all(|count| matches!(count, Ok(2500))),
-        "{counts:?}"
-    );
+    assert!(counts.iter().all(|count| matches!(count, Ok(2500))), "{counts:?}");
     assert_eq!(rejected.load(Ordering::Relaxed), 1);
 }
 

@@ -41,9 +41,7 @@ fn the_parameters_are_the_contracts() {
 #[test]
 fn the_contract_has_all_of_the_vendors_page() {
     let parameter = |name: &str| {
-        let found = contract::query_parameters()
-            .into_iter()
-            .find(|parameter| parameter["name"] == name);
+        let found = contract::query_parameters().into_iter().find(|parameter| parameter["name"] == name);
         found.unwrap_or_else(|| panic!("no parameter {name}"))
     };
     for (name, typ, version) in [
@@ -59,85 +57,42 @@ fn the_contract_has_all_of_the_vendors_page() {
     ] {
         let parameter = parameter(name);
         assert_eq!(parameter["schema"]["type"], typ, "{name}");
-        assert_eq!(
-            parameter["x-openstack"]["min-ver"].as_str(),
-            version,
-            "{name}"
-        );
+        assert_eq!(parameter["x-openstack"]["min-ver"].as_str(), version, "{name}");
     }
-    assert_eq!(
-        parameter("status")["schema"]["$ref"],
-        "#/components/schemas/BackupStatus"
-    );
-    let known =
-        contract::load()["components"]["schemas"]["BackupStatus"]["x-extensible-enum"].clone();
-    for status in [
-        "available",
-        "error",
-        "restoring",
-        "creating",
-        "deleting",
-        "error_restoring",
-    ] {
-        assert!(
-            known.as_array().unwrap().contains(&json!(status)),
-            "{status}"
-        );
-        assert!(
-            !matches!(BackupStatus::from(status), BackupStatus::Other(_)),
-            "{status}"
-        );
+    assert_eq!(parameter("status")["schema"]["$ref"], "#/components/schemas/BackupStatus");
+    let known = contract::load()["components"]["schemas"]["BackupStatus"]["x-extensible-enum"].clone();
+    for status in ["available", "error", "restoring", "creating", "deleting", "error_restoring"] {
+        assert!(known.as_array().unwrap().contains(&json!(status)), "{status}");
+        assert!(!matches!(BackupStatus::from(status), BackupStatus::Other(_)), "{status}");
     }
 }
 
 /// A field's type, in one form for schemars and for the contract.
 fn kind(schema: &Value) -> String {
-    let reference = schema["$ref"]
-        .as_str()
-        .or(schema["allOf"][0]["$ref"].as_str());
+    let reference = schema["$ref"].as_str().or(schema["allOf"][0]["$ref"].as_str());
     match (reference, &schema["type"]) {
         (Some(reference), _) => reference.rsplit('/').next().unwrap().to_owned(),
-        (None, Value::Array(types)) => types
-            .iter()
-            .find(|typ| *typ != "null")
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned(),
+        (None, Value::Array(types)) => types.iter().find(|typ| *typ != "null").unwrap().as_str().unwrap().to_owned(),
         (None, Value::String(typ)) if typ == "array" => {
             format!("array of {}", kind(&schema["items"]))
         }
-        (None, typ) => typ
-            .as_str()
-            .unwrap_or_else(|| panic!("{schema}"))
-            .to_owned(),
+        (None, typ) => typ.as_str().unwrap_or_else(|| panic!("{schema}")).to_owned(),
     }
 }
 
 fn nullable(schema: &Value) -> bool {
-    schema["nullable"] == true
-        || schema["type"]
-            .as_array()
-            .is_some_and(|types| types.contains(&json!("null")))
+    schema["nullable"] == true || schema["type"].as_array().is_some_and(|types| types.contains(&json!("null")))
 }
 
 fn holds<T: JsonSchema>(name: &str) {
     let contracts = contract::load()["components"]["schemas"][name].clone();
     let ours = schema_for!(T).to_value();
     assert_eq!(ours["description"], contracts["description"], "{name}");
-    let fields = |schema: &Value| {
-        schema["properties"]
-            .as_object()
-            .cloned()
-            .unwrap_or_default()
-    };
+    let fields = |schema: &Value| schema["properties"].as_object().cloned().unwrap_or_default();
     let names = |schema: &Value| fields(schema).keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&ours), names(&contracts), "{name}");
-    let required = |schema: &Value, field: &str| {
-        schema["required"]
-            .as_array()
-            .is_some_and(|all| all.contains(&json!(field)))
-    };
+    let required =
+        |schema: &Value, field: &str| schema["required"].as_array().is_some_and(|all| all.contains(&json!(field)));
     for (field, contracts_field) in fields(&contracts) {
         let our_field = &ours["properties"][&field];
         assert_eq!(kind(our_field), kind(&contracts_field), "{name}.{field}");
@@ -166,31 +121,18 @@ fn the_types_fit_the_contracts_schemas() {
         backups: vec![Backup {
             id: "a".to_owned(),
             name: None,
-            links: vec![Link {
-                href: "http://h".to_owned(),
-                rel: "self".to_owned(),
-            }],
+            links: vec![Link { href: "http://h".to_owned(), rel: "self".to_owned() }],
         }],
-        backups_links: vec![Link {
-            href: "http://h?marker=a".to_owned(),
-            rel: "next".to_owned(),
-        }],
+        backups_links: vec![Link { href: "http://h?marker=a".to_owned(), rel: "next".to_owned() }],
         count: Some(u64::MAX),
     };
     let written = serde_json::to_value(&list).unwrap();
     contract::validate(200, &written);
     assert_eq!(serde_json::from_value::<BackupList>(written).unwrap(), list);
 
-    let fault = Fault {
-        kind: None,
-        code: Some("404".to_owned()),
-        message: "gone".to_owned(),
-    };
+    let fault = Fault { kind: None, code: Some("404".to_owned()), message: "gone".to_owned() };
     let written = serde_json::to_value(&fault).unwrap();
-    assert_eq!(
-        written,
-        json!({"kind": null, "code": "404", "message": "gone"})
-    );
+    assert_eq!(written, json!({"kind": null, "code": "404", "message": "gone"}));
     assert_eq!(serde_json::from_value::<Fault>(written).unwrap(), fault);
 }
 
@@ -203,10 +145,7 @@ fn the_contracts_schemas_refuse_what_is_wrong() {
         json!({"backups": [{"id": 1, "name": null}]}),
         json!({"backups": [{"id": "a"}]}),
     ] {
-        assert!(
-            std::panic::catch_unwind(|| contract::validate(200, &body)).is_err(),
-            "{body}"
-        );
+        assert!(std::panic::catch_unwind(|| contract::validate(200, &body)).is_err(), "{body}");
     }
 }
 
@@ -217,25 +156,16 @@ fn the_readmes_table_is_right() {
     let rows: Vec<Vec<&str>> = readme
         .lines()
         .filter(|line| line.starts_with("| `") && line.contains("`ListBackups::"))
-        .map(|line| {
-            line.trim_matches('|')
-                .split('|')
-                .map(|cell| cell.trim().trim_matches('`'))
-                .collect()
-        })
+        .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect())
         .collect();
     assert!(rows.len() >= 10, "{rows:?}");
     for row in rows {
-        let parameter = ListBackups::parameters()
-            .iter()
-            .find(|parameter| parameter.name() == row[0]);
+        let parameter = ListBackups::parameters().iter().find(|parameter| parameter.name() == row[0]);
         let parameter = parameter.unwrap_or_else(|| panic!("the contract has no {}", row[0]));
         assert_eq!(row[1], format!("ListBackups::{}", parameter.rust_name()));
         assert_eq!(
             row[2],
-            parameter
-                .microversion()
-                .map_or("any".to_owned(), |version| version.to_string()),
+            parameter.microversion().map_or("any".to_owned(), |version| version.to_string()),
             "{}",
             row[0]
         );
@@ -246,8 +176,8 @@ fn the_readmes_table_is_right() {
 fn build(contract: &str) -> Result<String, String> {
     static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let root: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("contract-{}-{number}", std::process::id()));
+    let root: PathBuf =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("contract-{}-{number}", std::process::id()));
     fs::create_dir_all(root.join("openapi")).unwrap();
     fs::write(root.join("openapi/vbs.yaml"), contract).unwrap();
     let output = Command::new(env!("CONTRACT_BUILD_SCRIPT"))
@@ -283,10 +213,7 @@ fn with_fuzzy(old: &str, new: &str) -> String {
 }
 
 fn with_parameter(parameter: &str) -> String {
-    with(
-        "        - name: name\n",
-        &format!("{parameter}\n        - name: name\n"),
-    )
+    with("        - name: name\n", &format!("{parameter}\n        - name: name\n"))
 }
 
 #[test]
@@ -296,12 +223,11 @@ fn a_new_parameter_is_all_it_takes() {
          x-rust-name: created_like\n          x-openstack: {min-ver: \"3.60\"}\n          schema: {type: string, maxLength: 30}\n",
     );
     let generated = build(&contract).unwrap();
-    assert!(
-        generated.contains("QueryParam::new(\"created-at~\", &created_like)"),
-        "the wire name is back"
-    );
+    assert!(generated.contains("QueryParam::new(\"created-at~\", &created_like)"), "the wire name is back");
     assert!(generated.contains("pub fn created_like(self, value: impl Into<String>) -> Self"));
-    assert!(generated.contains("Backups of about that time.\n\nSent as `created-at~`. At most 30 characters.\n\nNeeds microversion **3.60**"));
+    assert!(generated.contains(
+        "Backups of about that time.\n\nSent as `created-at~`. At most 30 characters.\n\nNeeds microversion **3.60**"
+    ));
     assert!(generated.contains("microversion: Some(Microversion::new(3u32, 60u32))"));
 }
 
@@ -310,10 +236,7 @@ fn parameters_of_every_type() {
     for (schema, setter) in [
         ("{type: string}", "impl Into<String>"),
         ("{type: string, enum: [asc, desc]}", "impl Into<String>"),
-        (
-            "{$ref: '#/components/schemas/BackupStatus'}",
-            "impl Into<BackupStatus>",
-        ),
+        ("{$ref: '#/components/schemas/BackupStatus'}", "impl Into<BackupStatus>"),
         ("{type: integer, minimum: 1}", "impl TryInto<i128>"),
         ("{type: number, maximum: 0.5}", "impl Into<f64>"),
         ("{type: boolean}", "bool"),
@@ -322,187 +245,91 @@ fn parameters_of_every_type() {
             "        - name: newOne\n          in: query\n          description: New.\n          schema: {schema}\n"
         ));
         let generated = build(&contract).unwrap_or_else(|fault| panic!("{schema}: {fault}"));
-        assert!(
-            generated.contains(&format!("pub fn new_one(self, value: {setter}) -> Self")),
-            "{schema}"
-        );
-        assert!(
-            generated.contains("QueryParam::new(\"newOne\", &new_one)"),
-            "{schema}"
-        );
+        assert!(generated.contains(&format!("pub fn new_one(self, value: {setter}) -> Self")), "{schema}");
+        assert!(generated.contains("QueryParam::new(\"newOne\", &new_one)"), "{schema}");
     }
 }
 
 #[test]
 fn a_faulty_contract_is_refused_with_a_sentence() {
-    let parameter = |lines: &str| {
-        with_parameter(&format!(
-            "        - name: extra\n          in: query\n{lines}"
-        ))
-    };
+    let parameter = |lines: &str| with_parameter(&format!("        - name: extra\n          in: query\n{lines}"));
     let good = "          description: Extra.\n          schema: {type: string}\n";
     build(&parameter(good)).expect("what the others are variations of");
     let fuzzy = "          x-rust-name: name_like\n";
     for (contract, parameter, fault) in [
         (
-            with_fuzzy(
-                "x-openstack: {min-ver: \"3.31\"}",
-                "x-openstack: {min-ver: 3.30}",
-            ),
+            with_fuzzy("x-openstack: {min-ver: \"3.31\"}", "x-openstack: {min-ver: 3.30}"),
             "name~",
             "min-ver has to be in quotes",
         ),
+        (with_fuzzy("min-ver: \"3.31\"", "min-ver: \"3\""), "name~", "min-ver `3` is not of the form X.Y"),
         (
-            with_fuzzy("min-ver: \"3.31\"", "min-ver: \"3\""),
-            "name~",
-            "min-ver `3` is not of the form X.Y",
-        ),
-        (
-            with_fuzzy(
-                "x-openstack: {min-ver: \"3.31\"}",
-                "x-openstack: {minver: \"3.31\"}",
-            ),
+            with_fuzzy("x-openstack: {min-ver: \"3.31\"}", "x-openstack: {minver: \"3.31\"}"),
             "name~",
             "x-openstack has to be",
         ),
         (
-            with_fuzzy(
-                "x-openstack: {min-ver: \"3.31\"}",
-                "x-openstac: {min-ver: \"3.31\"}",
-            ),
+            with_fuzzy("x-openstack: {min-ver: \"3.31\"}", "x-openstac: {min-ver: \"3.31\"}"),
             "name~",
             "`x-openstac` is unknown",
         ),
-        (
-            with_fuzzy(fuzzy, ""),
-            "name~",
-            "its Rust name `name` is that of parameter `name` too",
-        ),
+        (with_fuzzy(fuzzy, ""), "name~", "its Rust name `name` is that of parameter `name` too"),
         (
             with_fuzzy(fuzzy, "          x-rust-name: name\n"),
             "name~",
             "its Rust name `name` is that of parameter `name` too",
         ),
+        (with_fuzzy(fuzzy, "          x-rust-name: Name Like\n"), "name~", "`Name Like` is not a Rust name"),
+        (with_fuzzy(fuzzy, "          x-rust-name: type\n"), "name~", "`type` is not a Rust name"),
+        (with_fuzzy(fuzzy, "          x-rust-name: count\n"), "name~", "`count` is taken by a method"),
+        (with_fuzzy(fuzzy, "          x-rust-name: [a]\n"), "name~", "x-rust-name is not a string"),
+        (with("        - name: name~\n", "        - name: name\n"), "name", "it is there twice"),
+        (parameter("          schema: {type: string}\n"), "extra", "it has no description"),
+        (parameter("          description: Extra.\n"), "extra", "its schema has no type"),
+        (parameter("          description: Extra.\n          schema: {type: array}\n"), "extra", "its type is `array`"),
         (
-            with_fuzzy(fuzzy, "          x-rust-name: Name Like\n"),
-            "name~",
-            "`Name Like` is not a Rust name",
-        ),
-        (
-            with_fuzzy(fuzzy, "          x-rust-name: type\n"),
-            "name~",
-            "`type` is not a Rust name",
-        ),
-        (
-            with_fuzzy(fuzzy, "          x-rust-name: count\n"),
-            "name~",
-            "`count` is taken by a method",
-        ),
-        (
-            with_fuzzy(fuzzy, "          x-rust-name: [a]\n"),
-            "name~",
-            "x-rust-name is not a string",
-        ),
-        (
-            with("        - name: name~\n", "        - name: name\n"),
-            "name",
-            "it is there twice",
-        ),
-        (
-            parameter("          schema: {type: string}\n"),
-            "extra",
-            "it has no description",
-        ),
-        (
-            parameter("          description: Extra.\n"),
-            "extra",
-            "its schema has no type",
-        ),
-        (
-            parameter("          description: Extra.\n          schema: {type: array}\n"),
-            "extra",
-            "its type is `array`",
-        ),
-        (
-            parameter(
-                "          description: Extra.\n          schema: {$ref: '#/components/schemas/No'}\n",
-            ),
+            parameter("          description: Extra.\n          schema: {$ref: '#/components/schemas/No'}\n"),
             "extra",
             "there is no schema",
         ),
         (
-            parameter(
-                "          description: Extra.\n          schema: {type: string, maxLength: long}\n",
-            ),
+            parameter("          description: Extra.\n          schema: {type: string, maxLength: long}\n"),
             "extra",
             "its maxLength is \"long\"",
         ),
         (
-            parameter(
-                "          description: Extra.\n          schema: {type: string, enum: [1]}\n",
-            ),
+            parameter("          description: Extra.\n          schema: {type: string, enum: [1]}\n"),
             "extra",
             "its enum has a value",
         ),
+        (parameter(&format!("          required: true\n{good}")), "extra", "cannot be required"),
         (
-            parameter(&format!("          required: true\n{good}")),
-            "extra",
-            "cannot be required",
-        ),
-        (
-            with_parameter(&format!(
-                "        - name: extra\n          in: body\n{good}"
-            )),
+            with_parameter(&format!("        - name: extra\n          in: body\n{good}")),
             "extra",
             "`in` is Some(\"body\")",
         ),
     ] {
         let said = build(&contract).map(|code| code.len()).expect_err(fault);
         assert!(
-            said.starts_with(&format!("openapi/vbs.yaml: parameter `{parameter}`: "))
-                && said.contains(fault),
+            said.starts_with(&format!("openapi/vbs.yaml: parameter `{parameter}`: ")) && said.contains(fault),
             "{fault}: {said}"
         );
     }
     for (contract, fault) in [
         (with("openapi: 3.0.3", "openapi: [3.0.3"), "at line"),
         (with("openapi: 3.0.3", "openapi: 3.1.0"), "3.1.0"),
-        (
-            with("openapi: 3.0.3", "openapi: 3.0.3\nopenapi: 3.0.3"),
-            "duplicate",
-        ),
+        (with("openapi: 3.0.3", "openapi: 3.0.3\nopenapi: 3.0.3"), "duplicate"),
         (
             with("/v3/{project_id}/backups:", "/v2/{project_id}/backups:"),
             "there is no operation `get` at /v3/{project_id}/backups",
         ),
-        (
-            with("operationId: list_backups", "operationId: list"),
-            "operationId has to be `list_backups`",
-        ),
-        (
-            with("      name: X-Auth-Token\n", ""),
-            "there is no security scheme `token`",
-        ),
-        (
-            with("- available", "- 1"),
-            "schema `BackupStatus`: its x-extensible-enum",
-        ),
-        (
-            with_parameter("        - $ref: '#/components/parameters/P'\n"),
-            "a parameter has no name, or is a $ref",
-        ),
-        (
-            with(
-                "$ref: '#/components/schemas/Backup'\n",
-                "$ref: '#/components/schemas/Gone'\n",
-            ),
-            "progenitor",
-        ),
+        (with("operationId: list_backups", "operationId: list"), "operationId has to be `list_backups`"),
+        (with("      name: X-Auth-Token\n", ""), "there is no security scheme `token`"),
+        (with("- available", "- 1"), "schema `BackupStatus`: its x-extensible-enum"),
+        (with_parameter("        - $ref: '#/components/parameters/P'\n"), "a parameter has no name, or is a $ref"),
+        (with("$ref: '#/components/schemas/Backup'\n", "$ref: '#/components/schemas/Gone'\n"), "progenitor"),
     ] {
         let said = build(&contract).map(|code| code.len()).expect_err(fault);
-        assert!(
-            said.starts_with("openapi/vbs.yaml: ") && said.contains(fault),
-            "{fault}: {said}"
-        );
+        assert!(said.starts_with("openapi/vbs.yaml: ") && said.contains(fault), "{fault}: {said}");
     }
 }

@@ -22,16 +22,8 @@ fn example() -> Command {
 }
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = example().args(arguments).output().unwrap();
-    (
-        status.code(),
-        String::from_utf8(stdout).unwrap(),
-        String::from_utf8(stderr).unwrap(),
-    )
+    let Output { status, stdout, stderr } = example().args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 #[test]
@@ -48,46 +40,27 @@ fn without_settings_it_lists_demo_data() {
 
 #[test]
 fn every_option_reaches_the_service() {
-    let (code, out, _) = run(&[
-        "--name-like",
-        "night",
-        "--status",
-        "error",
-        "--limit",
-        "100",
-        "--with-count",
-        "--json",
-    ]);
+    let (code, out, _) =
+        run(&["--name-like", "night", "--status", "error", "--limit", "100", "--with-count", "--json"]);
     assert_eq!(code, Some(0));
     let document: Value = serde_json::from_str(&out).unwrap();
     let backups = document["backups"].as_array().unwrap();
     assert!(backups.len() > 100, "{}", backups.len());
     assert_eq!(document["count"], backups.len());
-    assert!(
-        backups
-            .iter()
-            .all(|backup| backup["name"].as_str().unwrap().contains("night"))
-    );
+    assert!(backups.iter().all(|backup| backup["name"].as_str().unwrap().contains("night")));
 
     let (code, help, _) = run(&["--help"]);
     assert_eq!(code, Some(0));
     for parameter in vbs_client::ListBackups::parameters() {
-        assert!(
-            help.contains(&format!("--{}", parameter.rust_name().replace('_', "-"))),
-            "{help}"
-        );
+        assert!(help.contains(&format!("--{}", parameter.rust_name().replace('_', "-"))), "{help}");
     }
 }
 
 #[test]
 fn an_error_is_one_line_and_exit_code_1() {
-    for arguments in [
-        &["--limit", "-1"][..],
-        &["--limit", "many"],
-        &["--marker", "gone"],
-        &["--no-such-option"],
-        &["stray"],
-    ] {
+    for arguments in
+        [&["--limit", "-1"][..], &["--limit", "many"], &["--marker", "gone"], &["--no-such-option"], &["stray"]]
+    {
         let (code, out, err) = run(arguments);
         assert_eq!(code, Some(1), "{arguments:?}");
         assert_eq!(err.lines().count(), 1, "{err}");
@@ -98,20 +71,11 @@ fn an_error_is_one_line_and_exit_code_1() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let mut child = example()
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = example().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::with_capacity(16, child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
-    assert_eq!(
-        (status.code(), String::from_utf8(stderr).unwrap()),
-        (Some(0), String::new())
-    );
+    assert_eq!((status.code(), String::from_utf8(stderr).unwrap()), (Some(0), String::new()));
 }
 
 #[tokio::test]
@@ -119,30 +83,20 @@ async fn with_settings_it_lists_those() {
     let service = Service::model(common::model::rows(3)).await;
     let listed = |endpoint: String, token: Option<&str>| {
         let mut command = example();
-        command
-            .env("VBS_ENDPOINT", endpoint)
-            .env("OS_PROJECT_ID", PROJECT_ID);
+        command.env("VBS_ENDPOINT", endpoint).env("OS_PROJECT_ID", PROJECT_ID);
         if let Some(token) = token {
             command.env("OS_TOKEN", token);
         }
         tokio::task::spawn_blocking(move || command.output().unwrap())
     };
-    let output = listed(service.server.base_url(), Some(TOKEN))
-        .await
-        .unwrap();
+    let output = listed(service.server.base_url(), Some(TOKEN)).await.unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        out.ends_with("\n5 backups\n") && !out.contains("demo"),
-        "{out}"
-    );
+    assert!(out.ends_with("\n5 backups\n") && !out.contains("demo"), "{out}");
     assert_eq!(service.seen()[0].headers["x-auth-token"], TOKEN);
 
     let output = listed(service.server.base_url(), None).await.unwrap();
     assert_eq!(
-        (
-            output.status.code(),
-            String::from_utf8(output.stderr).unwrap().as_str()
-        ),
+        (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (Some(1), "error: OS_TOKEN is not set\n")
     );
 }

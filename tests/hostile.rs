@@ -23,16 +23,8 @@ async fn error_of(answer: Answer) -> Error {
 /// How much memory the process has had at most, in bytes.
 fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<usize>()
-        .unwrap()
-        * 1024
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
 }
 
 #[tokio::test]
@@ -45,19 +37,12 @@ async fn an_endless_body_is_too_large() {
     assert_eq!(error.to_string(), "the answer has more than 67108864 bytes");
     assert!(!error.is_retryable());
     // 64 MiB, and what it takes to put them together.
-    assert!(
-        peak() - before < 256 * MIB,
-        "{} MiB",
-        (peak() - before) / MIB
-    );
+    assert!(peak() - before < 256 * MIB, "{} MiB", (peak() - before) / MIB);
 }
 
 #[tokio::test]
 async fn a_body_of_a_gibibyte_is_too_large() {
-    let head = format!(
-        "HTTP/1.1 200 X\r\nX-OpenStack-Request-Id: req-9\r\nContent-Length: {}\r\n\r\n",
-        1024 * MIB
-    );
+    let head = format!("HTTP/1.1 200 X\r\nX-OpenStack-Request-Id: req-9\r\nContent-Length: {}\r\n\r\n", 1024 * MIB);
     let error = error_of(Answer::Endless(head.into_bytes(), vec![b'['; MIB])).await;
     assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
     assert_eq!(error.request_id(), Some("req-9"));
@@ -70,10 +55,7 @@ async fn the_limit_is_the_callers() {
     let fits = server.builder().body_limit(body.len()).build().unwrap();
     assert_eq!(fits.list_backups().send().await.unwrap().backups.len(), 1);
     let short = server.builder().body_limit(body.len() - 1).build().unwrap();
-    assert!(matches!(
-        short.list_backups().send().await,
-        Err(Error::TooLarge { .. })
-    ));
+    assert!(matches!(short.list_backups().send().await, Err(Error::TooLarge { .. })));
     assert_eq!(server.seen().len(), 2, "it is not asked again");
 }
 
@@ -96,24 +78,9 @@ async fn the_limit_counts_what_is_unpacked() {
         gzip(page(&["a"], None).to_string().as_bytes()),
     ))])
     .await;
-    assert!(
-        server
-            .builder()
-            .build()
-            .unwrap()
-            .list_backups()
-            .send()
-            .await
-            .unwrap()
-            .is_last()
-    );
+    assert!(server.builder().build().unwrap().list_backups().send().await.unwrap().is_last());
     let cut = gzip(page(&["a"], None).to_string().as_bytes());
-    let error = error_of(Answer::Close(http(
-        200,
-        "Content-Encoding: gzip\r\n",
-        &cut[..cut.len() - 9],
-    )))
-    .await;
+    let error = error_of(Answer::Close(http(200, "Content-Encoding: gzip\r\n", &cut[..cut.len() - 9]))).await;
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
 }
 
@@ -140,10 +107,7 @@ async fn bodies_that_are_no_list() {
     ] {
         let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
         let error = error_of(Answer::Close(http(200, "", body))).await;
-        assert!(
-            matches!(error, Error::Undecodable { .. }),
-            "{start}: {error:?}"
-        );
+        assert!(matches!(error, Error::Undecodable { .. }), "{start}: {error:?}");
         assert!(error.to_string().len() < 1500, "{start}");
     }
 }
@@ -163,11 +127,7 @@ async fn answers_that_are_no_http() {
         http(200, &long, "{\"backups\":[]}"),
     ] {
         let error = error_of(Answer::Close(answer.clone())).await;
-        assert!(
-            matches!(error, Error::Transport { .. }),
-            "{:?}: {error:?}",
-            &answer[..20.min(answer.len())]
-        );
+        assert!(matches!(error, Error::Transport { .. }), "{:?}: {error:?}", &answer[..20.min(answer.len())]);
     }
 }
 
@@ -181,12 +141,7 @@ async fn odd_headers_do_no_harm() {
         "Location: \r\n",
         "Set-Cookie: a=b\r\n",
     ] {
-        let server = Raw::script(vec![Answer::Close(http(
-            200,
-            headers,
-            page(&["a"], None).to_string(),
-        ))])
-        .await;
+        let server = Raw::script(vec![Answer::Close(http(200, headers, page(&["a"], None).to_string()))]).await;
         let page = server
             .builder()
             .build()
@@ -204,50 +159,24 @@ async fn odd_headers_do_no_harm() {
 #[tokio::test]
 async fn an_error_stays_one_line() {
     for answer in [
-        http(
-            500,
-            "X-OpenStack-Request-Id: a\tb\r\n",
-            "line\r\nline\u{1b}[2J\u{85}\u{2028}end",
-        ),
+        http(500, "X-OpenStack-Request-Id: a\tb\r\n", "line\r\nline\u{1b}[2J\u{85}\u{2028}end"),
         http(302, "Location: /a\tb\r\n", ""),
-        http(
-            400,
-            "",
-            "{\"badRequest\":{\"code\":400,\"message\":\"a\\nb\\u0007c\"}}",
-        ),
+        http(400, "", "{\"badRequest\":{\"code\":400,\"message\":\"a\\nb\\u0007c\"}}"),
         http(200, "", "not\njson\u{1b}[31m"),
-        http(
-            200,
-            "",
-            "{\"backups\":[],\"backups_links\":[{\"rel\":\"next\",\"href\":\"a\\nb\"}]}",
-        ),
+        http(200, "", "{\"backups\":[],\"backups_links\":[{\"rel\":\"next\",\"href\":\"a\\nb\"}]}"),
     ] {
         let error = error_of(Answer::Close(answer)).await;
-        assert!(
-            !error.to_string().contains(|c: char| c.is_control()),
-            "{:?}",
-            error.to_string()
-        );
+        assert!(!error.to_string().contains(|c: char| c.is_control()), "{:?}", error.to_string());
     }
 }
 
 /// One byte a second: the page's deadline ends it, in real time too.
 #[tokio::test]
 async fn a_body_that_drips() {
-    let server = Raw::script(vec![Answer::Drip(
-        b"HTTP/1.1 200 X\r\nContent-Length: 9999\r\n\r\n{".to_vec(),
-    )])
-    .await;
-    let client = server
-        .builder()
-        .page_deadline(Duration::from_millis(300))
-        .build()
-        .unwrap();
+    let server = Raw::script(vec![Answer::Drip(b"HTTP/1.1 200 X\r\nContent-Length: 9999\r\n\r\n{".to_vec())]).await;
+    let client = server.builder().page_deadline(Duration::from_millis(300)).build().unwrap();
     let error = client.list_backups().send().await.unwrap_err();
-    assert!(
-        matches!(error, Error::PageDeadline { attempts: 1, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::PageDeadline { attempts: 1, .. }), "{error:?}");
 }
 
 #[tokio::test]

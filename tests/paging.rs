@@ -9,12 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use vbs_client::{Error, ListBackups};
 
 async fn all(request: &ListBackups) -> Vec<String> {
-    request
-        .items()
-        .map_ok(|backup| backup.id)
-        .try_collect()
-        .await
-        .unwrap()
+    request.items().map_ok(|backup| backup.id).try_collect().await.unwrap()
 }
 
 fn markers(seen: &[Seen]) -> Vec<Option<&str>> {
@@ -25,21 +20,9 @@ fn markers(seen: &[Seen]) -> Vec<Option<&str>> {
 async fn every_row_once_at_any_page_size() {
     let rows = model::rows(105);
     let expected: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
-    for (limit, pages) in [
-        (1, 108),
-        (10, 11),
-        (50, 3),
-        (106, 2),
-        (107, 2),
-        (108, 1),
-        (1000, 1),
-    ] {
+    for (limit, pages) in [(1, 108), (10, 11), (50, 3), (106, 2), (107, 2), (108, 1), (1000, 1)] {
         let service = Service::model(rows.clone()).await;
-        assert_eq!(
-            all(&service.client().list_backups().limit(limit)).await,
-            expected,
-            "limit {limit}"
-        );
+        assert_eq!(all(&service.client().list_backups().limit(limit)).await, expected, "limit {limit}");
         assert_eq!(service.seen().len(), pages, "limit {limit}");
     }
 }
@@ -50,39 +33,20 @@ async fn an_offset_is_applied_once() {
     let rows = model::rows(105);
     let service = Service::model(rows.clone()).await;
     let got = all(&service.client().list_backups().limit(10).offset(30)).await;
-    assert_eq!(
-        got,
-        rows[30..]
-            .iter()
-            .map(|row| row.id.clone())
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(got, rows[30..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
     let seen = service.seen();
     assert_eq!(seen[0].get("offset"), Some("30"));
-    assert!(
-        seen[1..]
-            .iter()
-            .all(|seen| seen.get("offset").is_none() && seen.get("marker").is_some()),
-        "{seen:?}"
-    );
+    assert!(seen[1..].iter().all(|seen| seen.get("offset").is_none() && seen.get("marker").is_some()), "{seen:?}");
 }
 
 #[tokio::test]
 async fn every_page_is_asked_for_with_the_callers_own_parameters() {
     let service = Service::model(model::rows(50)).await;
-    let request = service
-        .client()
-        .list_backups()
-        .name_like("NIGHT")
-        .status_like("e")
-        .limit(5);
+    let request = service.client().list_backups().name_like("NIGHT").status_like("e").limit(5);
     let got = all(&request).await;
     assert!(got.len() > 5);
     for seen in &service.seen()[1..] {
-        assert_eq!(
-            (seen.get("name~"), seen.get("status~"), seen.get("limit")),
-            (Some("NIGHT"), Some("e"), Some("5"))
-        );
+        assert_eq!((seen.get("name~"), seen.get("status~"), seen.get("limit")), (Some("NIGHT"), Some("e"), Some("5")));
         assert_eq!(seen.microversion(), Some("volume 3.31"));
         assert_eq!(seen.path, format!("/v3/{PROJECT_ID}/backups"));
     }
@@ -92,47 +56,24 @@ async fn every_page_is_asked_for_with_the_callers_own_parameters() {
 #[tokio::test]
 async fn of_a_link_only_the_marker_is_taken() {
     let service = Service::start(|request, number| match number {
-        0 => request.page(&page(
-            &["a"],
-            Some("limit=9999&name=other&offset=7&status=error&all_tenants=1&marker=a%26b"),
-        )),
+        0 => {
+            request.page(&page(&["a"], Some("limit=9999&name=other&offset=7&status=error&all_tenants=1&marker=a%26b")))
+        }
         _ => request.page(&page(&["b"], None)),
     })
     .await;
-    assert_eq!(
-        all(&service.client().list_backups().name("x").limit(1)).await,
-        ["a", "b"]
-    );
-    let pairs = |pairs: &[(&str, &str)]| {
-        pairs
-            .iter()
-            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        service.seen()[1].pairs,
-        pairs(&[("limit", "1"), ("marker", "a&b"), ("name", "x")])
-    );
+    assert_eq!(all(&service.client().list_backups().name("x").limit(1)).await, ["a", "b"]);
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+    assert_eq!(service.seen()[1].pairs, pairs(&[("limit", "1"), ("marker", "a&b"), ("name", "x")]));
 }
 
 #[tokio::test]
 async fn a_walk_begins_at_the_callers_marker() {
     let rows = model::rows(20);
     let service = Service::model(rows.clone()).await;
-    let got = all(&service
-        .client()
-        .list_backups()
-        .limit(5)
-        .marker(&rows[6].id)
-        .offset(2))
-    .await;
-    assert_eq!(
-        got,
-        rows[9..]
-            .iter()
-            .map(|row| row.id.clone())
-            .collect::<Vec<_>>()
-    );
+    let got = all(&service.client().list_backups().limit(5).marker(&rows[6].id).offset(2)).await;
+    assert_eq!(got, rows[9..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
     assert_eq!(service.seen()[0].get("offset"), Some("2"));
     assert_eq!(service.seen()[1].get("offset"), None);
 }
@@ -149,10 +90,7 @@ async fn without_a_marker_the_links_offset_is_taken() {
     let request = service.client().list_backups().limit(2);
     assert_eq!(all(&request).await, ["a", "b", "c", "d", "e"]);
     let first = request.send().await.unwrap();
-    assert_eq!(
-        (first.next_marker(), first.next_offset(), first.is_last()),
-        (None, Some(2), false)
-    );
+    assert_eq!((first.next_marker(), first.next_offset(), first.is_last()), (None, Some(2), false));
 }
 
 #[tokio::test]
@@ -173,22 +111,9 @@ async fn the_count_is_asked_for_once_and_shown_on_every_page() {
     let service = Service::model(model::rows(28)).await;
     let request = service.client().list_backups().limit(10).with_count(true);
     let pages: Vec<_> = request.pages().try_collect().await.unwrap();
-    assert_eq!(
-        pages.iter().map(|page| page.count).collect::<Vec<_>>(),
-        [Some(30); 4]
-    );
-    assert_eq!(
-        pages
-            .iter()
-            .map(|page| page.backups.len())
-            .collect::<Vec<_>>(),
-        [10, 10, 10, 0]
-    );
-    let asked: Vec<_> = service
-        .seen()
-        .iter()
-        .map(|seen| seen.get("with_count").map(str::to_owned))
-        .collect();
+    assert_eq!(pages.iter().map(|page| page.count).collect::<Vec<_>>(), [Some(30); 4]);
+    assert_eq!(pages.iter().map(|page| page.backups.len()).collect::<Vec<_>>(), [10, 10, 10, 0]);
+    let asked: Vec<_> = service.seen().iter().map(|seen| seen.get("with_count").map(str::to_owned)).collect();
     assert_eq!(asked, [Some("true".to_owned()), None, None, None]);
 }
 
@@ -198,27 +123,11 @@ async fn counting_is_one_small_request() {
     let request = service.client().list_backups().name_like("nightly");
     let walked = all(&request).await.len() as u64;
     let before = service.seen().len();
-    assert_eq!(
-        request
-            .clone()
-            .limit(3)
-            .offset(5)
-            .marker("gone")
-            .count()
-            .await
-            .unwrap(),
-        walked
-    );
+    assert_eq!(request.clone().limit(3).offset(5).marker("gone").count().await.unwrap(), walked);
     let seen = service.seen();
     assert_eq!(seen.len(), before + 1);
-    assert_eq!(
-        (seen[before].get("limit"), seen[before].get("with_count")),
-        (Some("0"), Some("true"))
-    );
-    assert_eq!(
-        (seen[before].get("offset"), seen[before].get("marker")),
-        (None, None)
-    );
+    assert_eq!((seen[before].get("limit"), seen[before].get("with_count")), (Some("0"), Some("true")));
+    assert_eq!((seen[before].get("offset"), seen[before].get("marker")), (None, None));
 }
 
 #[tokio::test]
@@ -226,12 +135,7 @@ async fn a_count_that_is_not_there_is_an_error() {
     let service = Service::fixed(200, r#"{"backups":[]}"#).await;
     let error = service.client().list_backups().count().await.unwrap_err();
     assert!(matches!(error, Error::Undecodable { .. }), "{error:?}");
-    assert!(
-        std::error::Error::source(&error)
-            .unwrap()
-            .to_string()
-            .contains("count")
-    );
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("count"));
 }
 
 /// Circles of any length end, and say so; nothing goes on behind them.
@@ -239,15 +143,8 @@ async fn a_count_that_is_not_there_is_an_error() {
 async fn a_walk_that_comes_round_ends_in_an_error() {
     for (lead, period) in [(0, 1), (0, 2), (0, 7), (3, 1), (3, 2), (3, 7), (0, 40)] {
         let service = Service::start(move |request, number| {
-            let place = if number < lead {
-                number
-            } else {
-                lead + (number - lead) % period
-            };
-            request.page(&page(
-                &[&format!("row-{place}")],
-                Some(&format!("marker=row-{place}")),
-            ))
+            let place = if number < lead { number } else { lead + (number - lead) % period };
+            request.page(&page(&[&format!("row-{place}")], Some(&format!("marker=row-{place}"))))
         })
         .await;
         let mut items = service.client().list_backups().items();
@@ -261,11 +158,7 @@ async fn a_walk_that_comes_round_ends_in_an_error() {
         assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
         assert_eq!(error.request_id(), Some("req-1"));
         assert!(items.next().await.is_none(), "an error ends the stream");
-        assert_eq!(
-            rows.iter().collect::<HashSet<_>>().len(),
-            lead + period,
-            "every row was given out"
-        );
+        assert_eq!(rows.iter().collect::<HashSet<_>>().len(), lead + period, "every row was given out");
         assert!(
             service.seen().len() <= 3 * (lead + period) + 1,
             "lead {lead}, period {period}: {}",
@@ -277,17 +170,8 @@ async fn a_walk_that_comes_round_ends_in_an_error() {
 #[tokio::test]
 async fn a_link_to_the_page_itself_is_found_before_a_row_comes_twice() {
     let service = Service::start(|request, _| request.page(&page(&["b"], Some("marker=a")))).await;
-    let pages: Vec<_> = service
-        .client()
-        .list_backups()
-        .marker("a")
-        .pages()
-        .collect()
-        .await;
-    assert!(
-        matches!(&pages[..], [Ok(_), Err(Error::Pagination { .. })]),
-        "{pages:?}"
-    );
+    let pages: Vec<_> = service.client().list_backups().marker("a").pages().collect().await;
+    assert!(matches!(&pages[..], [Ok(_), Err(Error::Pagination { .. })]), "{pages:?}");
     assert_eq!(service.seen().len(), 1);
 }
 
@@ -306,10 +190,7 @@ async fn a_link_that_leads_nowhere_is_an_error_behind_its_page() {
         );
         // One page alone can't say that there is more: it is not given out as if it were the last.
         let sent = request.send().await;
-        assert!(
-            matches!(sent, Err(Error::Pagination { .. })),
-            "{link}: {sent:?}"
-        );
+        assert!(matches!(sent, Err(Error::Pagination { .. })), "{link}: {sent:?}");
         assert_eq!(service.seen().len(), 2, "{link}");
     }
 }
@@ -317,10 +198,7 @@ async fn a_link_that_leads_nowhere_is_an_error_behind_its_page() {
 #[tokio::test]
 async fn a_markers_length_counts_too_where_the_query_was_full() {
     let service = Service::start(|request, number| match number {
-        0 => request.page(&page(
-            &["a"],
-            Some("marker=b3cf7a16-decc-4beb-8077-682737d94a58"),
-        )),
+        0 => request.page(&page(&["a"], Some("marker=b3cf7a16-decc-4beb-8077-682737d94a58"))),
         1 => request.page(&page(&["b"], Some(&format!("marker={}", "m".repeat(200))))),
         _ => request.page(&page(&[], None)),
     })
@@ -328,10 +206,7 @@ async fn a_markers_length_counts_too_where_the_query_was_full() {
     let wide = "\u{20ac}".repeat(99);
     let request = service.client().list_backups().name(&wide).volume_id(&wide);
     let pages: Vec<_> = request.pages().collect().await;
-    assert!(
-        matches!(&pages[..], [Ok(_), Ok(_), Err(Error::Pagination { .. })]),
-        "{pages:?}"
-    );
+    assert!(matches!(&pages[..], [Ok(_), Ok(_), Err(Error::Pagination { .. })]), "{pages:?}");
     assert!(service.seen()[1].query.len() > 1800, "an id fits");
     assert!(service.seen().iter().all(|seen| seen.query.len() <= 1900));
 }
@@ -365,27 +240,13 @@ async fn taking_up_a_walk_drops_its_offset() {
     let request = service.client().list_backups().limit(10).offset(20);
     let first = request.send().await.unwrap();
     let rest = all(&request.resume_at(first.next_marker().unwrap())).await;
-    assert_eq!(
-        rest,
-        rows[30..]
-            .iter()
-            .map(|row| row.id.clone())
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(rest, rows[30..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn a_walk_asks_for_no_more_than_is_taken() {
     let service = Service::model(model::rows(100)).await;
-    let rows: Vec<_> = service
-        .client()
-        .list_backups()
-        .limit(10)
-        .items()
-        .take(10)
-        .try_collect()
-        .await
-        .unwrap();
+    let rows: Vec<_> = service.client().list_backups().limit(10).items().take(10).try_collect().await.unwrap();
     assert_eq!(rows.len(), 10);
     assert_eq!(service.seen().len(), 1);
 }

@@ -14,35 +14,21 @@ use tokio::runtime::Runtime;
 use vbs_client::{Error, ListBackups, Microversion};
 
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// Names of parameters that take any text of up to 255 characters.
 fn texts() -> Vec<&'static str> {
     let contract = common::contract::query_parameters();
     let fits = |name: &str| {
-        contract
-            .iter()
-            .any(|parameter| parameter["name"] == name && parameter["schema"]["maxLength"] == 255)
+        contract.iter().any(|parameter| parameter["name"] == name && parameter["schema"]["maxLength"] == 255)
     };
-    ListBackups::parameters()
-        .iter()
-        .map(|parameter| parameter.name())
-        .filter(|name| fits(name))
-        .collect()
+    ListBackups::parameters().iter().map(|parameter| parameter.name()).filter(|name| fits(name)).collect()
 }
 
 /// Any text, and texts of what is special in a query or long.
 fn value() -> impl Strategy<Value = String> {
-    prop_oneof![
-        any::<String>(),
-        "[&=+;%#?~ \\\\/a\u{0}\u{e9}\r\n]{0,40}",
-        "[a\u{20ac}]{200,300}",
-        "\\PC{1,8}"
-    ]
+    prop_oneof![any::<String>(), "[&=+;%#?~ \\\\/a\u{0}\u{e9}\r\n]{0,40}", "[a\u{20ac}]{200,300}", "\\PC{1,8}"]
 }
 
 proptest! {
@@ -146,23 +132,13 @@ impl World {
             }
             Change::Rename(at) if !self.rows.is_empty() => {
                 let row = at.get(&self.rows).id.clone();
-                self.rows
-                    .iter_mut()
-                    .filter(|r| r.id == row)
-                    .for_each(|r| r.name = None);
+                self.rows.iter_mut().filter(|r| r.id == row).for_each(|r| r.name = None);
                 vec![row]
             }
             Change::Delete(at) if !self.rows.is_empty() => vec![at.get(&self.rows).id.clone()],
             Change::DeleteBehind(number) => {
-                let end = self
-                    .rows
-                    .iter()
-                    .position(|row| Some(row.id.as_str()) == marker)
-                    .map_or(0, |at| at + 1);
-                self.rows[end.saturating_sub(*number)..end]
-                    .iter()
-                    .map(|row| row.id.clone())
-                    .collect()
+                let end = self.rows.iter().position(|row| Some(row.id.as_str()) == marker).map_or(0, |at| at + 1);
+                self.rows[end.saturating_sub(*number)..end].iter().map(|row| row.id.clone()).collect()
             }
             _ => return,
         };

@@ -14,9 +14,7 @@ async fn the_example_is_read_as_it_is() {
     let page = service.client().list_backups().send().await.unwrap();
 
     let link = |rel: &str, path: &str, id: &str| Link {
-        href: format!(
-            "http://192.168.82.222:8776{path}/b23b579f08c84228b9b4673c46f0c442/backups/{id}"
-        ),
+        href: format!("http://192.168.82.222:8776{path}/b23b579f08c84228b9b4673c46f0c442/backups/{id}"),
         rel: rel.to_owned(),
     };
     let backup = |id: &str| Backup {
@@ -24,26 +22,14 @@ async fn the_example_is_read_as_it_is() {
         name: None,
         links: vec![link("self", "/v2", id), link("bookmark", "", id)],
     };
-    let expected = [
-        backup("1d1139d8-8989-49d3-8aa1-83eb691e6db2"),
-        backup("b3cf7a16-decc-4beb-8077-682737d94a58"),
-    ];
+    let expected = [backup("1d1139d8-8989-49d3-8aa1-83eb691e6db2"), backup("b3cf7a16-decc-4beb-8077-682737d94a58")];
     assert_eq!(page.backups, expected);
     assert_eq!(page.count, None);
-    assert_eq!(
-        page.next_marker(),
-        Some("b3cf7a16-decc-4beb-8077-682737d94a58")
-    );
+    assert_eq!(page.next_marker(), Some("b3cf7a16-decc-4beb-8077-682737d94a58"));
     assert!(!page.is_last());
     assert_eq!(page.request_id(), Some("req-1"));
-    assert_eq!(
-        page.microversion(),
-        Some(vbs_client::Microversion::new(3, 0))
-    );
-    assert_eq!(
-        page.into_iter().map(|backup| backup.id).collect::<Vec<_>>(),
-        ids(&expected)
-    );
+    assert_eq!(page.microversion(), Some(vbs_client::Microversion::new(3, 0)));
+    assert_eq!(page.into_iter().map(|backup| backup.id).collect::<Vec<_>>(), ids(&expected));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use futures::TryStreamExt;
 use futures::future::{BoxFuture, join_all};
 use vbs_client::{Client, Error, TokenProvider};
 
-const REJECTED: &str = r#"{"error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#;
+const REJECTED: &str =
+    r#"{"error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#;
 
 /// A provider of token-1, token-2 and so on, and what it was told.
 #[derive(Clone, Default)]
@@ -44,11 +45,9 @@ impl TokenProvider for Numbered {
 
 /// A service that takes these tokens only.
 async fn taking(good: &'static [&'static str]) -> Service {
-    Service::start(move |request, _| {
-        match good.contains(&request.headers["x-auth-token"].as_str()) {
-            true => request.page(&page(&["a"], None)),
-            false => request.answer(401, REJECTED),
-        }
+    Service::start(move |request, _| match good.contains(&request.headers["x-auth-token"].as_str()) {
+        true => request.page(&page(&["a"], None)),
+        false => request.answer(401, REJECTED),
     })
     .await
 }
@@ -79,17 +78,7 @@ async fn a_rejected_token_is_renewed_and_the_request_repeated_once() {
     let service = taking(&["secret-token-2"]).await;
     let provider = Numbered::default();
     let client = client(&service, provider.clone());
-    assert_eq!(
-        client
-            .list_backups()
-            .limit(5)
-            .send()
-            .await
-            .unwrap()
-            .backups
-            .len(),
-        1
-    );
+    assert_eq!(client.list_backups().limit(5).send().await.unwrap().backups.len(), 1);
     assert_eq!(provider.told(), [None, some("secret-token-1")]);
     let seen = service.seen();
     assert_eq!(seen.len(), 2);
@@ -103,11 +92,7 @@ async fn a_rejected_token_is_renewed_and_the_request_repeated_once() {
 async fn a_second_rejection_is_the_error() {
     let service = taking(&[]).await;
     let provider = Numbered::default();
-    let error = client(&service, provider.clone())
-        .list_backups()
-        .send()
-        .await
-        .unwrap_err();
+    let error = client(&service, provider.clone()).list_backups().send().await.unwrap_err();
     assert!(error.is_unauthorized(), "{error:?}");
     assert_eq!((service.seen().len(), provider.told().len()), (2, 2));
     assert!(!format!("{error} {error:?}").contains("secret-token"));
@@ -136,20 +121,12 @@ async fn a_walk_outlives_its_tokens() {
     // Every second request finds its token expired.
     let service = Service::start(|request, number| match number % 2 {
         0 => request.answer(401, REJECTED),
-        _ if number < 9 => request.page(&page(
-            &[&number.to_string()],
-            Some(&format!("marker={number}")),
-        )),
+        _ if number < 9 => request.page(&page(&[&number.to_string()], Some(&format!("marker={number}")))),
         _ => request.page(&page(&["9"], None)),
     })
     .await;
     let provider = Numbered::default();
-    let rows: Vec<_> = client(&service, provider.clone())
-        .list_backups()
-        .items()
-        .try_collect()
-        .await
-        .unwrap();
+    let rows: Vec<_> = client(&service, provider.clone()).list_backups().items().try_collect().await.unwrap();
     assert_eq!(ids(&rows), ["1", "3", "5", "7", "9"]);
     assert_eq!(provider.told().len(), 6);
 }
@@ -182,11 +159,7 @@ async fn a_provider_can_be_boxed() {
         }
     }
     let service = taking(&["secret-token-1"]).await;
-    client(&service, Boxed(Box::new(Numbered::default())))
-        .list_backups()
-        .send()
-        .await
-        .unwrap();
+    client(&service, Boxed(Box::new(Numbered::default()))).list_backups().send().await.unwrap();
 }
 
 #[tokio::test]
@@ -209,19 +182,11 @@ async fn a_provider_that_fails_is_the_error() {
         assert_eq!(error.source().unwrap().to_string(), "the vault is sealed");
         assert!(!error.is_retryable());
     }
-    assert_eq!(
-        calls.load(Ordering::Relaxed),
-        1,
-        "one failure for all who were waiting"
-    );
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "one failure for all who were waiting");
     assert!(service.seen().is_empty());
 
     client.list_backups().send().await.unwrap_err();
-    assert_eq!(
-        calls.load(Ordering::Relaxed),
-        2,
-        "and a new try for who comes later"
-    );
+    assert_eq!(calls.load(Ordering::Relaxed), 2, "and a new try for who comes later");
 }
 
 #[tokio::test]
@@ -234,12 +199,7 @@ async fn a_renewal_that_fails_is_the_error_for_all() {
         async move { rejected.map_or(Ok("secret-token-1".to_owned()), |_| Err("no more tokens")) }
     });
     let answers = join_all((0..20).map(|_| client.list_backups().send())).await;
-    assert!(
-        answers
-            .iter()
-            .all(|answer| matches!(answer, Err(Error::Token { .. }))),
-        "{answers:?}"
-    );
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Token { .. }))), "{answers:?}");
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
@@ -247,15 +207,10 @@ async fn a_renewal_that_fails_is_the_error_for_all() {
 async fn a_token_that_no_header_can_carry_is_not_sent_and_not_shown() {
     let service = taking(&[]).await;
     for bad in ["", "secret\n", "secret\r\nX-Evil: 1", "secret\0"] {
-        let client = client(&service, move |_| async move {
-            Ok::<_, std::io::Error>(bad.to_owned())
-        });
+        let client = client(&service, move |_| async move { Ok::<_, std::io::Error>(bad.to_owned()) });
         let error = client.list_backups().send().await.unwrap_err();
         assert!(matches!(error, Error::Token { .. }), "{error:?}");
-        assert!(
-            !format!("{error} {error:?} {:?}", error.source()).contains("secret"),
-            "{error:?}"
-        );
+        assert!(!format!("{error} {error:?} {:?}", error.source()).contains("secret"), "{error:?}");
     }
     assert!(service.seen().is_empty());
 }
@@ -284,10 +239,8 @@ async fn a_renewal_that_is_dropped_blocks_nobody() {
 
 #[tokio::test]
 async fn a_provided_token_is_kept_out_of_errors_and_debug() {
-    let service = Service::start(|request, _| {
-        request.answer(500, format!("you sent {}", request.headers["x-auth-token"]))
-    })
-    .await;
+    let service =
+        Service::start(|request, _| request.answer(500, format!("you sent {}", request.headers["x-auth-token"]))).await;
     let client = client(&service, Numbered::default());
     let error = client.list_backups().send().await.unwrap_err();
     assert!(error.to_string().contains("you sent [token]"), "{error}");

@@ -27,10 +27,7 @@ impl Write for Output {
 impl Output {
     fn lines(&self, containing: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines()
-            .filter(|line| line.contains(containing))
-            .map(str::to_owned)
-            .collect()
+        text.lines().filter(|line| line.contains(containing)).map(str::to_owned).collect()
     }
 }
 
@@ -51,12 +48,9 @@ async fn the_trace_has_all_but_the_secrets() {
     let headers = "X-OpenStack-Request-Id: req-77\r\nOpenStack-API-Version: volume 3.31\r\n";
     let answer = |status, body: String| Answer::Close(http(status, headers, body));
     let named = |id: &str| {
-        page(
-            &[id, &format!("{id}-last")],
-            Some(&format!("marker={id}-last")),
-        )
-        .to_string()
-        .replace("null", "\"a-name-in-the-body\"")
+        page(&[id, &format!("{id}-last")], Some(&format!("marker={id}-last")))
+            .to_string()
+            .replace("null", "\"a-name-in-the-body\"")
     };
     let server = Raw::script(vec![
         answer(401, format!("{{\"error\":{{\"code\":401,\"title\":\"no\",\"message\":\"bad token {TOKEN}-1\"}}}}")),
@@ -79,23 +73,13 @@ async fn the_trace_has_all_but_the_secrets() {
     // As verbose as reqwest gets without its own switch for that.
     let client = server.builder().token_provider(provider).build().unwrap();
     let request = client.list_backups().name_like("x");
-    assert_eq!(
-        request.items().try_collect::<Vec<_>>().await.unwrap().len(),
-        5
-    );
+    assert_eq!(request.items().try_collect::<Vec<_>>().await.unwrap().len(), 5);
     request.send().await.unwrap_err();
     request.send().await.unwrap_err();
 
     let spans = output.lines("vbs_client::fetch: close");
     let shows = |span: &str, fields: &[&str]| {
-        for field in [
-            "operation=\"list_backups\"",
-            "request_id=\"req-77\"",
-            "duration=",
-        ]
-        .iter()
-        .chain(fields)
-        {
+        for field in ["operation=\"list_backups\"", "request_id=\"req-77\"", "duration="].iter().chain(fields) {
             assert!(span.contains(field), "{field} in {span}");
         }
     };
@@ -107,29 +91,16 @@ async fn the_trace_has_all_but_the_secrets() {
     shows(&spans[4], &["page=3", "attempt=1", "status=404"]);
     shows(&spans[5], &["page=3", "attempt=1", "status=200"]);
 
-    assert_eq!(
-        output
-            .lines("INFO vbs_client::token: the token was rejected, asking for a new one")
-            .len(),
-        1
-    );
+    assert_eq!(output.lines("INFO vbs_client::token: the token was rejected, asking for a new one").len(), 1);
     let retries = output.lines("WARN vbs_client::fetch: asking again");
     assert!(
-        retries[0].contains("page=2")
-            && retries[0].contains("attempt=1")
-            && retries[0].contains("503"),
+        retries[0].contains("page=2") && retries[0].contains("attempt=1") && retries[0].contains("503"),
         "{retries:?}"
     );
     let repairs = output.lines("the marker's backup is gone");
-    assert!(
-        repairs.len() == 1 && repairs[0].contains("marker=\"b\""),
-        "{repairs:?}"
-    );
+    assert!(repairs.len() == 1 && repairs[0].contains("marker=\"b\""), "{repairs:?}");
 
-    assert!(
-        !output.lines("hyper").is_empty(),
-        "the libraries below trace, too"
-    );
+    assert!(!output.lines("hyper").is_empty(), "the libraries below trace, too");
     assert_eq!(output.lines(TOKEN), [""; 0]);
     assert_eq!(output.lines("a-name-in-the-body"), [""; 0]);
 }

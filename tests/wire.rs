@@ -8,20 +8,14 @@ use vbs_client::{BackupStatus, ListBackups, Microversion};
 /// Sends a request to a server that has nothing, and gives what arrived there.
 async fn arrives(narrow: impl FnOnce(ListBackups) -> ListBackups) -> common::Seen {
     let service = Service::start(|request, _| request.page(&page(&[], None))).await;
-    narrow(service.client().list_backups())
-        .send()
-        .await
-        .unwrap();
+    narrow(service.client().list_backups()).send().await.unwrap();
     let mut seen = service.seen();
     assert_eq!(seen.len(), 1);
     seen.remove(0)
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 #[tokio::test]
@@ -31,24 +25,12 @@ async fn a_bare_request() {
     assert_eq!(seen.query, "");
     assert_eq!(seen.headers["x-auth-token"], TOKEN);
     assert_eq!(seen.headers["accept"], "application/json");
-    assert_eq!(
-        seen.headers["user-agent"],
-        concat!("vbs-client/", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(seen.headers["user-agent"], concat!("vbs-client/", env!("CARGO_PKG_VERSION")));
     let mut names: Vec<_> = seen.headers.keys().map(String::as_str).collect();
     names.sort_unstable();
-    let expected = [
-        "accept",
-        "accept-encoding",
-        "host",
-        "user-agent",
-        "x-auth-token",
-    ];
+    let expected = ["accept", "accept-encoding", "host", "user-agent", "x-auth-token"];
     assert_eq!(names, expected, "and nothing else");
-    assert_eq!(
-        seen.headers["accept-encoding"], "gzip",
-        "the tests' feature"
-    );
+    assert_eq!(seen.headers["accept-encoding"], "gzip", "the tests' feature");
 }
 
 /// Every setter by its name: a parameter's wire name, value and microversion.
@@ -56,51 +38,21 @@ async fn a_bare_request() {
 async fn each_parameter() {
     type Narrow = fn(ListBackups) -> ListBackups;
     let cases: [(Narrow, &str, &str, Option<&str>); 10] = [
-        (
-            |r| r.name("a b&c=d+e;f/\u{e9}~%"),
-            "name",
-            "a b&c=d+e;f/\u{e9}~%",
-            None,
-        ),
-        (
-            |r| r.name_like("night%_~"),
-            "name~",
-            "night%_~",
-            Some("volume 3.31"),
-        ),
+        (|r| r.name("a b&c=d+e;f/\u{e9}~%"), "name", "a b&c=d+e;f/\u{e9}~%", None),
+        (|r| r.name_like("night%_~"), "name~", "night%_~", Some("volume 3.31")),
         (|r| r.status("error"), "status", "error", None),
-        (
-            |r| r.status_like("err"),
-            "status~",
-            "err",
-            Some("volume 3.31"),
-        ),
+        (|r| r.status_like("err"), "status~", "err", Some("volume 3.31")),
         (
             |r| r.volume_id("7d7c6fbe-d7ee-4b4d-8bae-bdd08b5604bb"),
             "volume_id",
             "7d7c6fbe-d7ee-4b4d-8bae-bdd08b5604bb",
             None,
         ),
-        (
-            |r| r.volume_id_like("7d7c"),
-            "volume_id~",
-            "7d7c",
-            Some("volume 3.31"),
-        ),
+        (|r| r.volume_id_like("7d7c"), "volume_id~", "7d7c", Some("volume 3.31")),
         (|r| r.limit(100), "limit", "100", None),
         (|r| r.offset(20), "offset", "20", None),
-        (
-            |r| r.marker("b3cf7a16-decc-4beb-8077-682737d94a58"),
-            "marker",
-            "b3cf7a16-decc-4beb-8077-682737d94a58",
-            None,
-        ),
-        (
-            |r| r.with_count(true),
-            "with_count",
-            "true",
-            Some("volume 3.45"),
-        ),
+        (|r| r.marker("b3cf7a16-decc-4beb-8077-682737d94a58"), "marker", "b3cf7a16-decc-4beb-8077-682737d94a58", None),
+        (|r| r.with_count(true), "with_count", "true", Some("volume 3.45")),
     ];
     for (narrow, name, value, microversion) in cases {
         let seen = arrives(narrow).await;
@@ -121,9 +73,7 @@ async fn each_parameter_of_the_contract() {
         };
         let seen = arrives(|request| request.parameter(name, &value).unwrap()).await;
         assert_eq!(seen.pairs, pairs(&[(name, &value)]));
-        let version = parameter["x-openstack"]["min-ver"]
-            .as_str()
-            .map(|version| format!("volume {version}"));
+        let version = parameter["x-openstack"]["min-ver"].as_str().map(|version| format!("volume {version}"));
         assert_eq!(seen.microversion(), version.as_deref(), "{name}");
     }
 }
@@ -174,26 +124,12 @@ async fn a_status_is_a_known_one_or_any_other() {
         (String::from("half_done").into(), "half_done"),
     ] {
         assert_eq!(status.as_str(), value);
-        assert_eq!(
-            arrives(|request| request.status(status)).await.pairs,
-            pairs(&[("status", value)])
-        );
+        assert_eq!(arrives(|request| request.status(status)).await.pairs, pairs(&[("status", value)]));
     }
     assert_eq!(BackupStatus::from("error"), BackupStatus::Error);
-    assert_eq!(
-        BackupStatus::from("half_done"),
-        BackupStatus::Other("half_done".to_owned())
-    );
-    assert_eq!(
-        serde_json::to_string(&BackupStatus::Deleting).unwrap(),
-        r#""deleting""#
-    );
-    assert_eq!(
-        serde_json::from_str::<BackupStatus>(r#""x""#)
-            .unwrap()
-            .to_string(),
-        "x"
-    );
+    assert_eq!(BackupStatus::from("half_done"), BackupStatus::Other("half_done".to_owned()));
+    assert_eq!(serde_json::to_string(&BackupStatus::Deleting).unwrap(), r#""deleting""#);
+    assert_eq!(serde_json::from_str::<BackupStatus>(r#""x""#).unwrap().to_string(), "x");
 }
 
 #[tokio::test]
@@ -205,26 +141,14 @@ async fn numbers_are_of_any_integer_type() {
 /// The lowest microversion that the request needs or the client has as its floor.
 #[tokio::test]
 async fn a_floor_raises_the_microversion_and_never_lowers_it() {
-    for (floor, expected) in [
-        ((3, 50), ["volume 3.50"; 3]),
-        ((3, 35), ["volume 3.35", "volume 3.35", "volume 3.45"]),
-    ] {
+    for (floor, expected) in [((3, 50), ["volume 3.50"; 3]), ((3, 35), ["volume 3.35", "volume 3.35", "volume 3.45"])] {
         let service = Service::start(|request, _| request.page(&page(&[], None))).await;
-        let client = service
-            .builder()
-            .microversion(Microversion::new(floor.0, floor.1))
-            .build()
-            .unwrap();
+        let client = service.builder().microversion(Microversion::new(floor.0, floor.1)).build().unwrap();
         client.list_backups().send().await.unwrap();
         client.list_backups().name_like("x").send().await.unwrap();
         client.list_backups().with_count(true).send().await.unwrap();
         let seen = service.seen();
-        assert_eq!(
-            seen.iter()
-                .map(|seen| seen.microversion().unwrap())
-                .collect::<Vec<_>>(),
-            expected
-        );
+        assert_eq!(seen.iter().map(|seen| seen.microversion().unwrap()).collect::<Vec<_>>(), expected);
     }
 }
 
@@ -241,18 +165,11 @@ async fn endpoints_of_every_form() {
         ("/v3/p", Some("p"), "/v3/p/backups"),
     ] {
         let service = Service::start(|request, _| request.page(&page(&[], None))).await;
-        let mut builder =
-            vbs_client::Client::builder(service.server.base_url() + path).token(TOKEN);
+        let mut builder = vbs_client::Client::builder(service.server.base_url() + path).token(TOKEN);
         if let Some(project_id) = project_id {
             builder = builder.project_id(project_id);
         }
-        builder
-            .build()
-            .unwrap()
-            .list_backups()
-            .send()
-            .await
-            .unwrap();
+        builder.build().unwrap().list_backups().send().await.unwrap();
         assert_eq!(service.seen()[0].path, expected, "{path:?}");
     }
 }

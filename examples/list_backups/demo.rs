@@ -45,21 +45,16 @@ impl Row {
     }
 
     fn json(&self) -> Value {
-        let link = |rel, path| json!({"rel": rel, "href": format!("{INTERNAL}{path}/{PROJECT_ID}/backups/{}", self.id)});
+        let link =
+            |rel, path| json!({"rel": rel, "href": format!("{INTERNAL}{path}/{PROJECT_ID}/backups/{}", self.id)});
         json!({"id": self.id, "name": self.name, "links": [link("self", "/v2"), link("bookmark", "")]})
     }
 }
 
 /// The two backups of the vendor's example, and `more` made-up ones.
 pub fn rows(more: usize) -> Vec<Row> {
-    let vendors = [
-        "1d1139d8-8989-49d3-8aa1-83eb691e6db2",
-        "b3cf7a16-decc-4beb-8077-682737d94a58",
-    ];
-    let vendors = vendors
-        .iter()
-        .enumerate()
-        .map(|(number, id)| Row::new((*id).to_owned(), None, number));
+    let vendors = ["1d1139d8-8989-49d3-8aa1-83eb691e6db2", "b3cf7a16-decc-4beb-8077-682737d94a58"];
+    let vendors = vendors.iter().enumerate().map(|(number, id)| Row::new((*id).to_owned(), None, number));
     let made_up = (0..more).rev().map(|number| {
         let id = format!("{number:08x}-0000-4000-8000-{number:012x}");
         let name = match number % 7 {
@@ -87,9 +82,7 @@ pub async fn start(rows: Vec<Row>) -> MockServer {
 
 fn respond(rows: &[Row], request: &HttpMockRequest) -> HttpMockResponse {
     let headers = request.headers();
-    let version = headers
-        .get("openstack-api-version")
-        .and_then(|value| value.to_str().ok());
+    let version = headers.get("openstack-api-version").and_then(|value| value.to_str().ok());
     let version = version.map_or("3.0", |version| version.trim_start_matches("volume "));
     let (status, body) = match version.parse() {
         Ok(version) => answer(rows, request.uri().query().unwrap_or_default(), version),
@@ -99,10 +92,7 @@ fn respond(rows: &[Row], request: &HttpMockRequest) -> HttpMockResponse {
         .status(status)
         .header("content-type", "application/json")
         .header("openstack-api-version", format!("volume {version}"))
-        .header(
-            "x-openstack-request-id",
-            "req-00000000-0000-4000-8000-000000000000",
-        )
+        .header("x-openstack-request-id", "req-00000000-0000-4000-8000-000000000000")
         .body(body.to_string())
         .build()
 }
@@ -123,11 +113,7 @@ pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) 
             ("limit", Ok(number)) => limit = number.min(PAGE_LIMIT),
             ("offset", Ok(number)) => offset = number,
             ("limit" | "offset", Err(_)) => {
-                return fault(
-                    400,
-                    "badRequest",
-                    &format!("{name} param must be an integer"),
-                );
+                return fault(400, "badRequest", &format!("{name} param must be an integer"));
             }
             ("marker", _) => marker = Some(value.into_owned()),
             ("with_count", _) if counted => with_count = value == "true",
@@ -135,11 +121,7 @@ pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) 
             (name, _) if !fuzzy && (name.ends_with('~') || name == "with_count") => {}
             (name, _) => match rows.first().map(|row| row.fits(name, &value)) {
                 Some(None) => {
-                    return fault(
-                        400,
-                        "badRequest",
-                        &format!("Invalid filters {name} are found in query options."),
-                    );
+                    return fault(400, "badRequest", &format!("Invalid filters {name} are found in query options."));
                 }
                 _ => rows.retain(|row| row.fits(name, &value) == Some(true)),
             },
@@ -151,11 +133,7 @@ pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) 
         Some(marker) => match rows.iter().position(|row| row.id == *marker) {
             Some(at) => at + 1,
             None => {
-                return fault(
-                    404,
-                    "itemNotFound",
-                    &format!("Backup {marker} could not be found."),
-                );
+                return fault(404, "itemNotFound", &format!("Backup {marker} could not be found."));
             }
         },
     };
@@ -166,12 +144,9 @@ pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) 
     }
     if let (Some(last), true) = (page.last(), page.len() == limit) {
         let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "marker");
-        let query = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(kept)
-            .append_pair("marker", &last.id)
-            .finish();
-        body["backups_links"] =
-            json!([{"rel": "next", "href": format!("{INTERNAL}/{PROJECT_ID}/backups?{query}")}]);
+        let query =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("marker", &last.id).finish();
+        body["backups_links"] = json!([{"rel": "next", "href": format!("{INTERNAL}/{PROJECT_ID}/backups?{query}")}]);
     }
     (200, body)
 }

@@ -27,11 +27,7 @@ async fn main() -> ExitCode {
     match run(&arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has seen enough, as in `| head -1`.
-        Err(error)
-            if error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
-        {
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -58,15 +54,9 @@ fn command() -> Command {
         if let Some(version) = parameter.microversion() {
             help += &format!(" Needs microversion {version}.");
         }
-        let option = Arg::new(parameter.name())
-            .long(parameter.rust_name().replace('_', "-"))
-            .help(help);
+        let option = Arg::new(parameter.name()).long(parameter.rust_name().replace('_', "-")).help(help);
         match parameter.is_flag() {
-            true => option
-                .value_name("BOOL")
-                .num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value("true"),
+            true => option.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true"),
             false => option.value_name("VALUE").allow_hyphen_values(true),
         }
     });
@@ -107,12 +97,7 @@ async fn run(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
             continue;
         }
         for backup in &page {
-            writeln!(
-                out,
-                "{:36}  {}",
-                backup.id,
-                backup.name.as_deref().unwrap_or("-")
-            )?;
+            writeln!(out, "{:36}  {}", backup.id, backup.name.as_deref().unwrap_or("-"))?;
         }
     }
     if json {
@@ -130,10 +115,7 @@ async fn run(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-async fn client(
-    json: bool,
-    out: &mut impl Write,
-) -> Result<(Client, Option<MockServer>), Box<dyn Error>> {
+async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<MockServer>), Box<dyn Error>> {
     let Ok(endpoint) = std::env::var("VBS_ENDPOINT") else {
         let note = "demo data: these backups are made up, VBS_ENDPOINT is not set";
         // Standard output belongs to the document.
@@ -143,14 +125,10 @@ async fn client(
             writeln!(out, "{note}")?
         }
         let server = demo::start(demo::rows(3000)).await;
-        let client = Client::builder(server.base_url())
-            .project_id(demo::PROJECT_ID)
-            .token("demo")
-            .build()?;
+        let client = Client::builder(server.base_url()).project_id(demo::PROJECT_ID).token("demo").build()?;
         return Ok((client, Some(server)));
     };
-    let mut builder = Client::builder(endpoint)
-        .token(std::env::var("OS_TOKEN").map_err(|_| "OS_TOKEN is not set")?);
+    let mut builder = Client::builder(endpoint).token(std::env::var("OS_TOKEN").map_err(|_| "OS_TOKEN is not set")?);
     if let Ok(project_id) = std::env::var("OS_PROJECT_ID") {
         builder = builder.project_id(project_id);
     }

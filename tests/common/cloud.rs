@@ -12,8 +12,7 @@ use vbs_client::{Client, ClientBuilder, Error};
 use super::contract;
 
 pub fn var(name: &str) -> String {
-    env::var(name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run this with tests/cloud/cloud.sh run"))
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this with tests/cloud/cloud.sh run"))
 }
 
 /// A token of Keystone's.
@@ -21,17 +20,9 @@ pub async fn token(user: &str, project: &str) -> String {
     let user = json!({"name": user, "domain": {"id": "default"}, "password": var("OS_PASSWORD")});
     let scope = json!({"project": {"name": project, "domain": {"id": "default"}}});
     let auth = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}});
-    let answer = reqwest::Client::new()
-        .post(var("OS_AUTH_URL") + "/auth/tokens")
-        .json(&auth)
-        .send()
-        .await
-        .unwrap();
+    let answer = reqwest::Client::new().post(var("OS_AUTH_URL") + "/auth/tokens").json(&auth).send().await.unwrap();
     assert_eq!(answer.status(), 201);
-    answer.headers()["x-subject-token"]
-        .to_str()
-        .unwrap()
-        .to_owned()
+    answer.headers()["x-subject-token"].to_str().unwrap().to_owned()
 }
 
 /// The cloud, through a proxy that checks every answer.
@@ -70,20 +61,11 @@ impl Cloud {
     }
 
     pub async fn client(&self) -> Client {
-        self.builder()
-            .token(token("demo", "demo").await)
-            .build()
-            .unwrap()
+        self.builder().token(token("demo", "demo").await).build().unwrap()
     }
 
     pub async fn refused(&self, builder: ClientBuilder) -> Error {
-        builder
-            .build()
-            .unwrap()
-            .list_backups()
-            .send()
-            .await
-            .unwrap_err()
+        builder.build().unwrap().list_backups().send().await.unwrap_err()
     }
 }
 
@@ -104,10 +86,7 @@ async fn pass_on(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<
             return;
         }
     }
-    let request =
-        String::from_utf8(request)
-            .unwrap()
-            .replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let request = String::from_utf8(request).unwrap().replacen("\r\n", "\r\nConnection: close\r\n", 1);
     let mut server = TcpStream::connect(cinder).await.unwrap();
     server.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
@@ -117,8 +96,7 @@ async fn pass_on(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<
         let mut log = log.lock().unwrap();
         log.1 += 1;
         if let Err(panic) = result {
-            log.0
-                .push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
+            log.0.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
         }
     }
     let _ = client.write_all(&answer).await;
@@ -130,19 +108,10 @@ fn check(answer: &str) {
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     contract::validate(status, &serde_json::from_str(body).unwrap());
     let head = head.to_lowercase();
-    let header = |name: &str| {
-        assert!(
-            head.contains(&format!("\r\n{}: ", name.to_lowercase())),
-            "no {name} in {head}"
-        )
-    };
+    let header = |name: &str| assert!(head.contains(&format!("\r\n{}: ", name.to_lowercase())), "no {name} in {head}");
     header("x-openstack-request-id");
     if status == 200 {
-        for name in contract::operation()["responses"]["200"]["headers"]
-            .as_object()
-            .unwrap()
-            .keys()
-        {
+        for name in contract::operation()["responses"]["200"]["headers"].as_object().unwrap().keys() {
             header(name);
         }
     }

@@ -14,31 +14,18 @@ pub fn operation() -> Value {
 
 pub fn query_parameters() -> Vec<Value> {
     let operation = operation();
-    operation["parameters"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|parameter| parameter["in"] == "query")
-        .cloned()
-        .collect()
+    operation["parameters"].as_array().unwrap().iter().filter(|parameter| parameter["in"] == "query").cloned().collect()
 }
 
 /// Fails unless a body is what the contract says of answers with this status.
 pub fn validate(status: u16, body: &Value) {
     let status = status.to_string();
     let response = &operation()["responses"][status.as_str()];
-    assert!(
-        response.is_object(),
-        "the contract has no response {status}"
-    );
+    assert!(response.is_object(), "the contract has no response {status}");
     let schema = &response["content"]["application/json"]["schema"];
-    let document =
-        json!({"allOf": [json_schema(schema)], "components": json_schema(&load()["components"])});
-    let errors: Vec<_> = jsonschema::validator_for(&document)
-        .unwrap()
-        .iter_errors(body)
-        .map(|e| e.to_string())
-        .collect();
+    let document = json!({"allOf": [json_schema(schema)], "components": json_schema(&load()["components"])});
+    let errors: Vec<_> =
+        jsonschema::validator_for(&document).unwrap().iter_errors(body).map(|e| e.to_string()).collect();
     assert!(errors.is_empty(), "{status}: {errors:?} in {body}");
 }
 
@@ -46,10 +33,8 @@ pub fn validate(status: u16, body: &Value) {
 pub fn json_schema(schema: &Value) -> Value {
     match schema {
         Value::Object(fields) => {
-            let mut fields: serde_json::Map<_, _> = fields
-                .iter()
-                .map(|(key, value)| (key.clone(), json_schema(value)))
-                .collect();
+            let mut fields: serde_json::Map<_, _> =
+                fields.iter().map(|(key, value)| (key.clone(), json_schema(value))).collect();
             if fields.remove("nullable") == Some(json!(true)) {
                 let typ = fields["type"].clone();
                 fields["type"] = json!([typ, "null"]);

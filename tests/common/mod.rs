@@ -32,34 +32,22 @@ pub struct Seen {
 impl Seen {
     fn new(request: &HttpMockRequest) -> Self {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
+        let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         pairs.sort();
         let headers = request
             .headers()
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect();
-        Self {
-            path: request.uri().path().to_owned(),
-            query,
-            pairs,
-            headers,
-        }
+        Self { path: request.uri().path().to_owned(), query, pairs, headers }
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub fn microversion(&self) -> Option<&str> {
-        self.headers
-            .get("openstack-api-version")
-            .map(String::as_str)
+        self.headers.get("openstack-api-version").map(String::as_str)
     }
 
     /// An answer to it, in the microversion that it asked for.
@@ -67,10 +55,7 @@ impl Seen {
         HttpMockResponse::builder()
             .status(status)
             .header("content-type", "application/json")
-            .header(
-                "openstack-api-version",
-                self.microversion().unwrap_or("volume 3.0"),
-            )
+            .header("openstack-api-version", self.microversion().unwrap_or("volume 3.0"))
             .header("x-openstack-request-id", "req-1")
             .body(body.as_ref())
             .build()
@@ -88,9 +73,7 @@ pub struct Service {
 
 impl Service {
     /// Answers every request, the first one numbered 0.
-    pub async fn start(
-        respond: impl Fn(&Seen, usize) -> HttpMockResponse + Send + Sync + 'static,
-    ) -> Self {
+    pub async fn start(respond: impl Fn(&Seen, usize) -> HttpMockResponse + Send + Sync + 'static) -> Self {
         let server = MockServer::start_async().await;
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let log = Arc::clone(&seen);
@@ -115,9 +98,7 @@ impl Service {
     /// Answers like Cinder with these rows.
     pub async fn model(rows: Vec<model::Row>) -> Self {
         Self::start(move |request, _| {
-            let version = request
-                .microversion()
-                .map_or("3.0", |version| version.trim_start_matches("volume "));
+            let version = request.microversion().map_or("3.0", |version| version.trim_start_matches("volume "));
             let (status, body) = model::answer(&rows, &request.query, version.parse().unwrap());
             request.answer(status, body.to_string())
         })
@@ -126,10 +107,7 @@ impl Service {
 
     /// A client that asks once.
     pub fn builder(&self) -> ClientBuilder {
-        Client::builder(self.server.base_url())
-            .project_id(PROJECT_ID)
-            .token(TOKEN)
-            .retry(RetryPolicy::none())
+        Client::builder(self.server.base_url()).project_id(PROJECT_ID).token(TOKEN).retry(RetryPolicy::none())
     }
 
     pub fn client(&self) -> Client {
@@ -143,10 +121,7 @@ impl Service {
 
 /// A page with these ids and a next link with this query.
 pub fn page(ids: &[&str], next: Option<&str>) -> Value {
-    let backups: Vec<_> = ids
-        .iter()
-        .map(|id| json!({"id": id, "name": null, "links": []}))
-        .collect();
+    let backups: Vec<_> = ids.iter().map(|id| json!({"id": id, "name": null, "links": []})).collect();
     match next {
         None => json!({"backups": backups}),
         Some(query) => {
@@ -156,8 +131,5 @@ pub fn page(ids: &[&str], next: Option<&str>) -> Value {
 }
 
 pub fn ids<'a>(backups: impl IntoIterator<Item = &'a Backup>) -> Vec<&'a str> {
-    backups
-        .into_iter()
-        .map(|backup| backup.id.as_str())
-        .collect()
+    backups.into_iter().map(|backup| backup.id.as_str()).collect()
 }

@@ -28,10 +28,7 @@ pub enum Answer {
 /// A whole answer with a status line, these headers and this body.
 pub fn http(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
-        body.len()
-    );
+    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
@@ -66,19 +63,12 @@ impl Raw {
 
     /// A client as users have it.
     pub fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.endpoint)
-            .project_id(PROJECT_ID)
-            .token(TOKEN)
+        Client::builder(&self.endpoint).project_id(PROJECT_ID).token(TOKEN)
     }
 
     /// The heads of all requests.
     pub fn seen(&self) -> Vec<String> {
-        self.seen
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(_, head)| head.clone())
-            .collect()
+        self.seen.lock().unwrap().iter().map(|(_, head)| head.clone()).collect()
     }
 
     /// The time between a request and the one before it.
