@@ -15,8 +15,29 @@ use syn::visit_mut::VisitMut;
 
 const CONTRACT: &str = "openapi/vbs.yaml";
 const PATH: &str = "/v3/{project_id}/backups";
-/// Names that `ListBackups` has already: a parameter needs another one.
-const TAKEN: &[&str] = &["clone", "count", "items", "pages", "parameter", "parameters", "resume_at", "send"];
+/// Names that are taken, by `ListBackups`, in the path or in generated code: a parameter needs
+/// another one.
+const TAKEN: &[&str] = &[
+    "clone",
+    "count",
+    "go_on",
+    "header_map",
+    "items",
+    "leads_back",
+    "marker_given",
+    "microversion",
+    "new",
+    "page",
+    "pages",
+    "parameter",
+    "parameters",
+    "project_id",
+    "resume_at",
+    "send",
+    "with",
+];
+/// What the walk over pages is made of.
+const NEEDED: &[&str] = &["limit", "offset", "marker", "with_count"];
 
 fn main() {
     println!("cargo::rerun-if-changed={CONTRACT}");
@@ -86,18 +107,26 @@ enum Kind {
         min: Option<f64>,
         max: Option<f64>,
     },
-    Boolean,
+    Boolean {
+        default: Option<bool>,
+    },
 }
 
 /// Takes the query parameters out of the contract, and leaves in it what progenitor can use.
 fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
     let schemas = contract["components"]["schemas"].clone();
-    let operation = contract
-        .pointer_mut(&format!("/paths/{}/get", PATH.replace('/', "~1")))
-        .ok_or_else(|| format!("there is no operation `get` at {PATH}"))?;
+    let path = &mut contract["paths"][PATH];
+    if !path["get"].is_object() {
+        return Err(format!("there is no operation `get` at {PATH}"));
+    }
+    if !path["parameters"].is_null() {
+        return Err(format!("{PATH} has parameters of its own: they belong to its operation `get`"));
+    }
+    let operation = &mut path["get"];
     if operation["operationId"] != "list_backups" {
         return Err("the operation's operationId has to be `list_backups`".to_owned());
     }
+    let echoed = operation["responses"]["200"]["headers"].clone();
 
     let mut parameters: Vec<Parameter> = Vec::new();
     let mut kept = Vec::new();
@@ -105,11 +134,16 @@ fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
         let name = parameter["name"].as_str().ok_or("a parameter has no name, or is a $ref")?.to_owned();
         let fault = |what: String| format!("parameter `{name}`: {what}");
         match parameter["in"].as_str() {
+            Some("path") if !PATH.contains(&format!("{{{name}}}")) => {
+                return Err(fault(format!("it is not in {PATH}")));
+            }
             // Its bounds are the client builder's to check, once, and with a clearer message.
             Some("path") => parameter["schema"] = json!({"type": "string"}),
-            // The microversion follows from the parameters in use, so the hooks set the header.
-            // As a parameter of the generated client it would be one more way to get it wrong.
-            Some("header") => continue,
+            // The microversion follows from the parameters in use, so the hooks set its header, which
+            // the answer has too. As a parameter of the generated client it would be one more way to
+            // get it wrong.
+            Some("header") if !echoed[&name].is_null() => continue,
+            Some("header") => return Err(fault("a header that the answer does not have can't be set".to_owned())),
             Some("query") => {
                 let query = query_parameter(&name, &parameter, &schemas).map_err(fault)?;
                 if parameters.iter().any(|other| other.wire == name) {
@@ -129,17 +163,18 @@ fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
                     Kind::Text { .. } => json!({"type": "string"}),
                     Kind::Integer { .. } => json!({"type": "integer", "format": "int64"}),
                     Kind::Number { .. } => json!({"type": "number", "format": "double"}),
-                    Kind::Boolean => json!({"type": "boolean"}),
+                    Kind::Boolean { .. } => json!({"type": "boolean"}),
                 };
                 parameters.push(query);
             }
-            other => {
-                return Err(fault(format!("`in` is {other:?}, where query, header or path is needed")));
-            }
+            _ => return Err(fault(format!("its `in` is {}, where query, header or path is needed", parameter["in"]))),
         }
         kept.push(parameter);
     }
     operation["parameters"] = Value::Array(kept);
+    if let Some(missing) = NEEDED.iter().find(|name| !parameters.iter().any(|parameter| parameter.rust == **name)) {
+        return Err(format!("parameter `{missing}`: it is not there, and walking over pages needs it"));
+    }
 
     // An error's body need not be JSON, whatever the contract says, and progenitor would lose the
     // status with the body that it can't decode. Without a schema the answer arrives whole.
@@ -153,14 +188,28 @@ fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
 }
 
 fn query_parameter(name: &str, parameter: &Value, schemas: &Value) -> Result<Parameter, String> {
-    let keys = parameter.as_object().into_iter().flat_map(Map::keys);
-    if let Some(key) =
-        keys.filter(|key| key.starts_with("x-")).find(|key| !["x-rust-name", "x-openstack"].contains(&key.as_str()))
-    {
-        return Err(format!("`{key}` is unknown: x-rust-name and x-openstack are known"));
-    }
-    if parameter["required"] == true {
-        return Err("a query parameter cannot be required".to_owned());
+    // One that is misspelt or misplaced could be the microversion, without which a filter is ignored.
+    known_keys(
+        parameter,
+        &[
+            "name",
+            "in",
+            "required",
+            "description",
+            "schema",
+            "example",
+            "examples",
+            "deprecated",
+            "style",
+            "explode",
+            "allowEmptyValue",
+            "allowReserved",
+            "x-rust-name",
+            "x-openstack",
+        ],
+    )?;
+    if ![Value::Null, Value::Bool(false)].contains(&parameter["required"]) {
+        return Err("a query parameter can only be `required: false`".to_owned());
     }
     let rust = match &parameter["x-rust-name"] {
         Value::Null => name.to_snake_case(),
@@ -171,68 +220,96 @@ fn query_parameter(name: &str, parameter: &Value, schemas: &Value) -> Result<Par
         return Err(format!("`{rust}` is not a Rust name in snake case: give it one as x-rust-name"));
     }
     if TAKEN.contains(&rust.as_str()) {
-        return Err(format!("its Rust name `{rust}` is taken by a method: give it another one as x-rust-name"));
+        return Err(format!("its Rust name `{rust}` is taken: give it another one as x-rust-name"));
     }
+    let description = parameter["description"].as_str().map(str::trim).filter(|text| !text.is_empty());
     Ok(Parameter {
         wire: name.to_owned(),
         rust,
-        description: parameter["description"].as_str().ok_or("it has no description")?.trim().to_owned(),
-        microversion: microversion(&parameter["x-openstack"])?,
+        description: description.ok_or("it has no description")?.to_owned(),
+        microversion: parameter.get("x-openstack").map(microversion).transpose()?,
         kind: kind(&parameter["schema"], schemas)?,
     })
 }
 
-fn microversion(extension: &Value) -> Result<Option<(u32, u32)>, String> {
-    if extension.is_null() {
-        return Ok(None);
+fn known_keys(object: &Value, known: &[&str]) -> Result<(), String> {
+    let mut keys = object.as_object().into_iter().flat_map(Map::keys);
+    match keys.find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(format!("`{key}` is not understood here: {} are", known.join(", "))),
+        None => Ok(()),
     }
+}
+
+fn microversion(extension: &Value) -> Result<(u32, u32), String> {
     let keys: Vec<_> = extension.as_object().into_iter().flat_map(Map::keys).collect();
     if keys != ["min-ver"] {
         return Err("x-openstack has to be {min-ver: \"X.Y\"}".to_owned());
     }
     // Without quotes YAML reads a number, in which 3.30 and 3.3 are the same.
     let version = extension["min-ver"].as_str().ok_or("min-ver has to be in quotes")?;
-    let (major, minor) = version
-        .split_once('.')
-        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
-        .ok_or_else(|| format!("min-ver `{version}` is not of the form X.Y"))?;
-    Ok(Some((major, minor)))
+    // As it would be printed: without signs, blanks and zeros in front.
+    let number = |digits: &str| digits.parse().ok().filter(|number: &u32| number.to_string() == digits);
+    let parts = version.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+    parts.ok_or_else(|| format!("min-ver `{version}` is not of the form X.Y"))
 }
 
 fn kind(schema: &Value, schemas: &Value) -> Result<Kind, String> {
     let (schema, name) = match schema["$ref"].as_str() {
         None => (schema, None),
         Some(reference) => {
-            let name = reference.strip_prefix("#/components/schemas/").unwrap_or(reference);
+            let name = reference.strip_prefix("#/components/schemas/").unwrap_or_default();
             (schemas.get(name).ok_or_else(|| format!("there is no schema `{reference}`"))?, Some(name))
         }
     };
+    let keys = |bounds: &[&str]| {
+        let about = ["type", "format", "title", "description", "default", "example", "nullable", "deprecated"];
+        known_keys(schema, &[&about, bounds].concat()).map_err(|fault| format!("in its schema, {fault}"))
+    };
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or("its enum has a value that is not a string");
     match schema["type"].as_str() {
-        Some("string") => Ok(Kind::Text {
-            min: bound(schema, "minLength", Value::as_u64)?,
-            max: bound(schema, "maxLength", Value::as_u64)?,
-            one_of: schema["enum"].as_array().into_iter().flatten().map(text).collect::<Result<_, _>>()?,
-            known: name.filter(|_| schema["x-extensible-enum"].is_array()).map(str::to_owned),
-        }),
-        Some("integer") => Ok(Kind::Integer {
-            min: bound(schema, "minimum", Value::as_i64)?,
-            max: bound(schema, "maximum", Value::as_i64)?,
-        }),
-        Some("number") => Ok(Kind::Number {
-            min: bound(schema, "minimum", Value::as_f64)?,
-            max: bound(schema, "maximum", Value::as_f64)?,
-        }),
-        Some("boolean") => Ok(Kind::Boolean),
+        Some("string") => {
+            keys(&["minLength", "maxLength", "pattern", "enum", "x-extensible-enum"])?;
+            let (min, max) = bounds(schema, "minLength", "maxLength", Value::as_u64)?;
+            let one_of = match &schema["enum"] {
+                Value::Null => Vec::new(),
+                Value::Array(values) if !values.is_empty() => values.iter().map(text).collect::<Result<_, _>>()?,
+                _ => return Err("its enum is not a list of strings".to_owned()),
+            };
+            let known = name.filter(|_| schema["x-extensible-enum"].is_array()).map(str::to_owned);
+            Ok(Kind::Text { min, max, one_of, known })
+        }
+        Some("integer") => {
+            keys(&["minimum", "maximum"])?;
+            let (min, max) = bounds(schema, "minimum", "maximum", Value::as_i64)?;
+            Ok(Kind::Integer { min, max })
+        }
+        Some("number") => {
+            keys(&["minimum", "maximum"])?;
+            let (min, max) = bounds(schema, "minimum", "maximum", Value::as_f64)?;
+            Ok(Kind::Number { min, max })
+        }
+        Some("boolean") => keys(&[]).map(|()| Kind::Boolean { default: schema["default"].as_bool() }),
         Some(other) => Err(format!("its type is `{other}`, where string, integer, number or boolean is needed")),
-        None => Err("its schema has no type".to_owned()),
+        None => Err("its schema has no type of its own".to_owned()),
     }
 }
 
-fn bound<T>(schema: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, String> {
-    match &schema[name] {
+type Bounds<T> = (Option<T>, Option<T>);
+
+fn bounds<T: PartialOrd>(
+    schema: &Value,
+    min: &str,
+    max: &str,
+    read: fn(&Value) -> Option<T>,
+) -> Result<Bounds<T>, String> {
+    let bound = |name: &str| match &schema[name] {
         Value::Null => Ok(None),
-        value => read(value).map(Some).ok_or_else(|| format!("its {name} is {value}")),
+        value => read(value).map(Some).ok_or_else(|| format!("its {name} can't be {value}")),
+    };
+    let found = (bound(min)?, bound(max)?);
+    match &found {
+        (Some(low), Some(high)) if low > high => Err(format!("its {min} is above its {max}")),
+        _ => Ok(found),
     }
 }
 
@@ -271,7 +348,7 @@ fn generate(contract: Value, parameters: &[Parameter]) -> Result<TokenStream, St
         }
     }
     let mut file = syn::parse2(tokens).map_err(text)?;
-    Trim.visit_file_mut(&mut file);
+    Mend.visit_file_mut(&mut file);
     Ok(quote!(#file))
 }
 
@@ -314,10 +391,10 @@ fn restore<'a>(
     out.into_iter().collect()
 }
 
-/// Takes out what nobody uses, and what would make a page fail for less than a missing row.
-struct Trim;
+/// Takes out what nobody uses, and has objects read from objects only.
+struct Mend;
 
-impl VisitMut for Trim {
+impl VisitMut for Mend {
     fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
         if let (true, Some((_, items))) = (module.ident == "types", &mut module.content) {
             // Builders of the response types: nobody but the server makes those.
@@ -328,14 +405,46 @@ impl VisitMut for Trim {
                 }
                 _ => true,
             });
+            let mut readers = Vec::new();
+            for item in items.iter_mut() {
+                if let syn::Item::Struct(item) = item {
+                    readers.extend(reader(item));
+                }
+            }
+            items.extend(readers);
         }
         syn::visit_mut::visit_item_mod_mut(self, module);
     }
+}
 
-    fn visit_field_mut(&mut self, field: &mut syn::Field) {
-        // Lets a nullable field be left out too; it is still written as null.
+/// serde reads a struct from an array, too, so that `[[],[],null]` would be an empty list. This takes
+/// the derive away, and gives an implementation in its place that asks for an object.
+fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
+    let derive = item.attrs.iter_mut().find(|attribute| attribute.path().is_ident("derive"))?;
+    let syn::Meta::List(derives) = &mut derive.meta else { return None };
+    let kept = derives.tokens.to_string().replace(":: serde :: Deserialize ,", "");
+    derives.tokens = kept.parse().ok()?;
+    for field in &mut item.fields {
+        // Lets a nullable field be left out, too; it is still written as null.
         field.attrs.retain(|attribute| !quote!(#attribute).to_string().contains("deserialize_with"));
     }
+    let name = &item.ident;
+    let remote = name.to_string();
+    let fields = item.fields.iter().map(|field| {
+        let syn::Field { attrs, ident, ty, .. } = field;
+        let attrs = attrs.iter().filter(|attribute| attribute.path().is_ident("serde"));
+        quote!(#(#attrs)* #ident: #ty)
+    });
+    Some(syn::parse_quote! {
+        impl<'de> ::serde::Deserialize<'de> for #name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                #[derive(::serde::Deserialize)]
+                #[serde(remote = #remote)]
+                struct Fields { #(#fields),* }
+                Fields::deserialize(crate::object::Object(deserializer))
+            }
+        }
+    })
 }
 
 /// The names of the headers, which nothing else may know.
@@ -444,7 +553,7 @@ fn table(parameters: &[Parameter]) -> TokenStream {
         Kind::Text { .. } => quote!(Text),
         Kind::Integer { .. } => quote!(Integer),
         Kind::Number { .. } => quote!(Number),
-        Kind::Boolean => quote!(Boolean),
+        Kind::Boolean { .. } => quote!(Boolean),
     });
     quote! {
         /// Every query parameter, in the contract's order.
@@ -494,7 +603,10 @@ fn entry(parameter: &Parameter) -> TokenStream {
             let (min, max) = (min.unwrap_or(f64::MIN), max.unwrap_or(f64::MAX));
             quote!(Kind::Number { min: #min, max: #max })
         }
-        Kind::Boolean => quote!(Kind::Boolean),
+        Kind::Boolean { default } => {
+            let default = option(*default);
+            quote!(Kind::Boolean { default: #default })
+        }
     };
     quote! {
         Parameter {
@@ -524,7 +636,7 @@ fn setter(parameter: &Parameter, name: &Ident, entry: &Ident) -> TokenStream {
             (quote!(impl TryInto<i128>), quote!(Integer(value.try_into().unwrap_or(i128::MAX))), range(*min, *max))
         }
         Kind::Number { min, max } => (quote!(impl Into<f64>), quote!(Number(value.into())), range(*min, *max)),
-        Kind::Boolean => (quote!(bool), quote!(Boolean(value)), String::new()),
+        Kind::Boolean { .. } => (quote!(bool), quote!(Boolean(value)), String::new()),
     };
     let mut doc = format!("{}\n\nSent as `{}`. {range}", parameter.description, parameter.wire).trim_end().to_owned();
     if let Some((major, minor)) = parameter.microversion {

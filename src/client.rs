@@ -106,6 +106,9 @@ impl ClientBuilder {
     }
 
     /// The token, scoped to the project, that goes out as `X-Auth-Token` and to the endpoint only.
+    ///
+    /// A client may do without, where something else authenticates its requests; a service answers
+    /// those without a token with 401.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.tokens = token::header(token.into()).map(Tokens::Fixed);
         self
@@ -174,7 +177,7 @@ impl ClientBuilder {
     /// Sets what reqwest can do: proxies, root certificates, the user agent.
     ///
     /// Redirects are never followed, whatever is set here: reqwest would carry the token along to
-    /// any host.
+    /// any host. Nor are connections verbose: that would write the token to the log.
     pub fn http(mut self, settings: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Self {
         self.http = settings(self.http);
         self
@@ -199,13 +202,16 @@ impl ClientBuilder {
                 return Err(invalid("project_id", "it is missing, and the endpoint has none"));
             }
         };
-        if project_id.is_empty() || !project_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        if project_id.is_empty() {
+            return Err(invalid("project_id", "it is empty"));
+        }
+        if !project_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(invalid(
                 "project_id",
                 format!("{project_id:?} has other characters than letters, digits, - and _"),
             ));
         }
-        let http = self.http.redirect(reqwest::redirect::Policy::none()).build();
+        let http = self.http.redirect(reqwest::redirect::Policy::none()).connection_verbose(false).build();
         Ok(Client(Arc::new(Inner {
             endpoint,
             project_id,

@@ -7,20 +7,32 @@ use crate::Error;
 /// The address up to where the contract's path begins, and the project id, if it is there.
 pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     let refuse = |reason: &str| Err(invalid(reason));
-    // The URL parser would mend what is missing here: `https:host` and `https:\\host` too.
-    let scheme = endpoint.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if !matches!(scheme.as_deref(), Some("http" | "https")) {
+    // The URL parser would mend all of these, and perhaps into another host.
+    let Some((scheme, rest)) = endpoint.split_once("://") else {
+        return refuse("it has to begin with https:// or http://");
+    };
+    if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
         return refuse("it has to begin with https:// or http://");
     }
-    let url = Url::parse(endpoint).map_err(|e| invalid(&e.to_string()))?;
-    if !url.username().is_empty() || url.password().is_some() {
+    if endpoint.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+        return refuse("it has a blank, a control character or a backslash in it");
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
         return refuse("it has a user name or password in it");
     }
+    if authority.is_empty() {
+        return refuse("it has no host");
+    }
+    let url = Url::parse(endpoint).map_err(|e| invalid(&e.to_string()))?;
     if url.query().is_some() {
         return refuse("it has a query");
     }
     if url.fragment().is_some() {
         return refuse("it has a fragment");
+    }
+    if rest.strip_prefix(authority).is_some_and(|path| !path.is_empty() && path != url.path()) {
+        return refuse("its path has parts such as `..`, or characters that would have to be encoded");
     }
     let path = url.path().strip_suffix('/').unwrap_or(url.path());
     let mut segments: Vec<&str> = path.split('/').skip(1).collect();
@@ -43,7 +55,7 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
 /// Whether this is a version in a path, such as `v2` or `v3.0`.
 fn is_version(segment: &str) -> bool {
     segment
-        .strip_prefix('v')
+        .strip_prefix(['v', 'V'])
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
@@ -99,6 +111,16 @@ mod tests {
             "https://host/v3.0",
             "https://host//v3",
             "https://host/v3//",
+            "https://host/V3",
+            "https:///host",
+            "https://@host",
+            "https://ho\tst",
+            "https://host\n",
+            " https://host",
+            "https://host\\volume",
+            "https://host/a/../b",
+            "https://host/./b",
+            "https://host/caf\u{e9}",
             "https://host/volume//",
         ] {
             let error = parse(endpoint).expect_err(endpoint);

@@ -68,7 +68,7 @@ pub enum Error {
         attempts: u32,
         /// What the body says, where it is a fault.
         fault: Option<Box<Fault>>,
-        /// The start of the body as plain text; of a redirect, where it points.
+        /// The start of the body as plain text; of a redirect, that it is one and where it points.
         text: String,
     },
     /// The answer was 200, but its body is not a list of backups.
@@ -76,6 +76,8 @@ pub enum Error {
     Undecodable {
         /// The id under which the service has logged the request.
         request_id: Option<String>,
+        /// How often the page was asked for.
+        attempts: u32,
         /// The start of the body.
         text: String,
         /// What is wrong, and where.
@@ -87,6 +89,8 @@ pub enum Error {
     TooLarge {
         /// The id under which the service has logged the request.
         request_id: Option<String>,
+        /// How often the page was asked for.
+        attempts: u32,
         /// The limit, in bytes.
         limit: usize,
     },
@@ -152,21 +156,28 @@ impl Error {
         }
     }
 
-    /// How often the page was asked for: more than once where faults were transient.
+    /// How often the page was asked for, as far as the error knows: more than once where there were
+    /// transient faults, 0 where it was not asked for.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self {
-            Self::Transport { attempts, .. } | Self::Status { attempts, .. } | Self::PageDeadline { attempts, .. } => {
-                *attempts
-            }
+            Self::Transport { attempts, .. }
+            | Self::Status { attempts, .. }
+            | Self::Undecodable { attempts, .. }
+            | Self::TooLarge { attempts, .. }
+            | Self::PageDeadline { attempts, .. } => *attempts,
             Self::InvalidConfig { .. } | Self::InvalidRequest { .. } | Self::Token { .. } => 0,
-            _ => 1,
+            Self::MicroversionNotHonored { .. } | Self::Pagination { .. } => 1,
         }
     }
 
     /// The same error after so many attempts.
     pub(crate) fn after(mut self, made: u32) -> Self {
-        if let Self::Transport { attempts, .. } | Self::Status { attempts, .. } = &mut self {
+        if let Self::Transport { attempts, .. }
+        | Self::Status { attempts, .. }
+        | Self::Undecodable { attempts, .. }
+        | Self::TooLarge { attempts, .. } = &mut self
+        {
             *attempts = made;
         }
         self
@@ -248,13 +259,6 @@ impl fmt::Display for Error {
                 f.write_str("the answer broke off")
             }
             Self::Transport { .. } => f.write_str("the request failed"),
-            Self::Status { status, text, .. } if status.is_redirection() => {
-                write!(f, "the service answered {status}, a redirect")?;
-                if !text.is_empty() {
-                    write!(f, " to {text}")?;
-                }
-                f.write_str(": redirects are not followed, since they would take the token along")
-            }
             Self::Status { status, fault, text, .. } => {
                 write!(f, "the service answered {status}")?;
                 match fault {
@@ -306,11 +310,12 @@ impl StdError for Error {
 }
 
 /// Reads a fault, and the request id that some gateways write into the body, from whichever of
-/// the contract's shapes it is in.
-pub(crate) fn read_fault(body: &[u8]) -> Option<(Fault, Option<String>)> {
+/// the contract's shapes it is in. Every text of it is cleaned once it is decoded.
+pub(crate) fn read_fault(body: &[u8], clean: impl Fn(&str) -> String) -> Option<(Fault, Option<String>)> {
     let Value::Object(body) = serde_json::from_slice(body).ok()? else {
         return None;
     };
+    let word = |object: &Map<String, Value>, key: &str| word(object, key).map(|text| clean(&text));
     let request_id = word(&body, "request_id");
     let fault = if let Some(message) = word(&body, "error_msg") {
         Fault { kind: None, code: word(&body, "error_code"), message }
@@ -320,10 +325,10 @@ pub(crate) fn read_fault(body: &[u8]) -> Option<(Fault, Option<String>)> {
         Fault { kind: word(&body, "title"), code, message }
     } else {
         let (key, fault) = body.iter().find_map(|(key, value)| Some((key, value.as_object()?)))?;
-        let kind = if key == "error" { word(fault, "title") } else { Some(key.clone()) };
+        let kind = if key == "error" { word(fault, "title") } else { Some(clean(key)) };
         Fault { kind, code: word(fault, "code"), message: word(fault, "message")? }
     };
-    Some((Fault { message: plain_text(&fault.message), ..fault }, request_id))
+    Some((fault, request_id))
 }
 
 fn word(object: &Map<String, Value>, key: &str) -> Option<String> {
@@ -363,20 +368,25 @@ fn without_tags(text: &str) -> String {
     let mut rest = text;
     while let Some((before, tag)) = rest.split_once('<') {
         plain.push_str(before);
-        let opens = tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+        if !tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!') {
+            plain.push('<');
+            rest = tag;
+            continue;
+        }
         // What these hold is not for people.
         let end = match tag.get(..5).map(str::to_ascii_lowercase).as_deref() {
             Some("style") => "</style>",
             Some("scrip") => "</script>",
             _ => ">",
         };
-        let after = tag.split_once(end).map(|(_, after)| after);
-        if let Some(after) = after.filter(|_| opens) {
-            plain.push(' ');
-            rest = after;
-        } else {
-            plain.push('<');
-            rest = tag;
+        match (tag.split_once(end), end) {
+            (Some((_, after)), _) => {
+                plain.push(' ');
+                rest = after;
+            }
+            // There is no other end further on: looking for it at every tag would take forever.
+            (None, ">") => return plain + "<" + tag,
+            (None, _) => return plain,
         }
     }
     plain + rest
@@ -387,7 +397,7 @@ mod tests {
     use super::*;
 
     fn fault(body: &str) -> Option<(Option<String>, Option<String>, String)> {
-        read_fault(body.as_bytes()).map(|(fault, _)| (fault.kind, fault.code, fault.message))
+        read_fault(body.as_bytes(), plain_text).map(|(fault, _)| (fault.kind, fault.code, fault.message))
     }
 
     fn some(kind: Option<&str>, code: Option<&str>, message: &str) -> Option<(Option<String>, Option<String>, String)> {
@@ -415,7 +425,7 @@ mod tests {
         let gateway =
             r#"{"error_msg":"Incorrect IAM authentication information","error_code":"APIGW.0301","request_id":"r1"}"#;
         assert_eq!(fault(gateway), some(None, Some("APIGW.0301"), "Incorrect IAM authentication information"));
-        assert_eq!(read_fault(gateway.as_bytes()).and_then(|(_, id)| id).as_deref(), Some("r1"));
+        assert_eq!(read_fault(gateway.as_bytes(), plain_text).and_then(|(_, id)| id).as_deref(), Some("r1"));
         assert_eq!(
             fault(r#"{"error":{"message":"no such backup","code":"VolumeBackup.0123"}}"#),
             some(None, Some("VolumeBackup.0123"), "no such backup")
@@ -437,7 +447,7 @@ mod tests {
         ] {
             assert_eq!(fault(body), None, "{body}");
         }
-        assert_eq!(read_fault(b"\xff\xfe"), None);
+        assert_eq!(read_fault(b"\xff\xfe", plain_text), None);
     }
 
     #[test]
@@ -449,8 +459,17 @@ mod tests {
         assert_eq!(plain_text("limit < 5 and > 3 <"), "limit < 5 and > 3 <");
         assert_eq!(plain_text("a<b unclosed"), "a<b unclosed");
         assert_eq!(plain_text("bell\u{7} and \u{1b}[31mred"), "bell and [31mred");
-        assert_eq!(plain_text("<style>never ends"), "<style>never ends");
+        assert_eq!(plain_text("a <style>never ends"), "a");
+        assert_eq!(plain_text("a < b <i>c</i> <d"), "a < b c <d");
         assert_eq!(plain_text(&"\u{e9}".repeat(TEXT_LIMIT + 1)).chars().count(), TEXT_LIMIT + 3);
+    }
+
+    /// In time that grows with the text, not with its square.
+    #[test]
+    fn takes_on_any_text() {
+        for tag in ["<", "<a", "< ", "<style", "<a>", "</", "&lt;<"] {
+            assert!(plain_text(&tag.repeat(300_000)).len() <= 4 * TEXT_LIMIT);
+        }
     }
 
     #[test]

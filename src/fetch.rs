@@ -28,6 +28,8 @@ pub(crate) struct Request<'a> {
     pub(crate) microversion: Option<Microversion>,
     /// Which page of a walk it is, from 1 on.
     pub(crate) page: u64,
+    /// When the page has to be there.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// A decoded page, and what the headers said of it.
@@ -38,15 +40,21 @@ pub(crate) struct Answer {
 }
 
 impl Inner {
+    /// When a page has to be there that is asked for now.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.page_deadline.and_then(|deadline| Instant::now().checked_add(deadline))
+    }
+
     /// One page, in as many attempts as it takes and may take.
     pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Answer, Error> {
-        let deadline = self.page_deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+        let deadline = request.deadline;
+        let mut renewed = false;
         let mut delays = self.retry.delays();
         let mut last = None;
         let mut attempt = 0_u32;
         loop {
             attempt = attempt.saturating_add(1);
-            let attempted = self.attempt(request, attempt);
+            let attempted = self.attempt(request, attempt, &mut renewed);
             let (result, retry_after) = match deadline {
                 None => attempted.await,
                 Some(deadline) => match timeout_at(deadline, attempted).await {
@@ -75,15 +83,21 @@ impl Inner {
         }
     }
 
-    /// One attempt, with a new token where the first one is rejected; and how long the answer asks
-    /// to be left alone.
-    async fn attempt(&self, request: Request<'_>, attempt: u32) -> (Result<Answer, Error>, Option<Duration>) {
+    /// One attempt, with a new token where the first one is rejected, once to a page; and how long
+    /// the answer asks to be left alone.
+    async fn attempt(
+        &self,
+        request: Request<'_>,
+        attempt: u32,
+        renewed: &mut bool,
+    ) -> (Result<Answer, Error>, Option<Duration>) {
         let token = match self.tokens.current().await {
             Ok(token) => token,
             Err(error) => return (Err(error), None),
         };
         let first = self.send(request, &token, attempt).await;
-        if !matches!(&first.0, Err(error) if error.is_unauthorized()) {
+        let rejected = matches!(&first.0, Err(error) if error.is_unauthorized());
+        if !rejected || std::mem::replace(renewed, true) {
             return first;
         }
         match self.tokens.renewed(&token).await {
@@ -171,7 +185,7 @@ impl Inner {
             | Generated::ResponseBodyError(source)
             | Generated::InvalidUpgrade(source) => {
                 if exceeds_limit(&source) {
-                    Error::TooLarge { request_id, limit: self.body_limit }
+                    Error::TooLarge { request_id, attempts: 1, limit: self.body_limit }
                 } else {
                     Error::Transport { request_id, attempts: 1, source }
                 }
@@ -210,6 +224,7 @@ async fn start_of(mut response: Response) -> Vec<u8> {
     while let (true, Ok(Some(chunk))) = (body.len() < ERROR_BODY_LIMIT, response.chunk().await) {
         body.extend_from_slice(&chunk);
     }
+    body.truncate(ERROR_BODY_LIMIT);
     body
 }
 
@@ -218,40 +233,50 @@ async fn start_of(mut response: Response) -> Vec<u8> {
 struct Secrets<'a>(Option<&'a HeaderValue>);
 
 impl Secrets<'_> {
-    fn redact(self, text: &[u8]) -> String {
-        let text = String::from_utf8_lossy(text);
-        match self.0.and_then(|token| token.to_str().ok()) {
-            // A shorter one is no token of Keystone's, and could be part of any word.
-            Some(token) if token.len() >= 8 => text.replace(token, "[token]"),
-            _ => text.into_owned(),
-        }
+    fn redact(self, text: &str) -> String {
+        let token = self.0.and_then(|token| token.to_str().ok()).unwrap_or_default();
+        // An encoding may have put escapes between its parts.
+        let parts = token.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| part.len() >= 16);
+        // A shorter one is no token of Keystone's, and could be part of any word.
+        let whole = Some(token).filter(|token| token.len() >= 8);
+        whole.into_iter().chain(parts).fold(text.to_owned(), |text, part| text.replace(part, "[token]"))
+    }
+
+    /// One line of plain text, without the token.
+    fn clean(self, text: &str) -> String {
+        plain_text(&self.redact(text))
     }
 
     fn request_id(self, headers: &HeaderMap) -> Option<String> {
-        Some(plain_text(&self.redact(headers.get(X_OPENSTACK_REQUEST_ID)?.as_bytes())))
+        Some(self.clean(&String::from_utf8_lossy(headers.get(X_OPENSTACK_REQUEST_ID)?.as_bytes())))
     }
 
     fn undecodable(self, body: &[u8], source: serde_json::Error, request_id: Option<String>) -> Error {
-        let clean = self.redact(body);
-        // serde_json quotes values of the body, so it has to read the clean one.
-        let again = serde_json::from_str::<BackupList>(&clean).err();
-        let source = if clean.as_bytes() == body { Some(source) } else { again };
-        let source = source.unwrap_or_else(|| serde::de::Error::custom("it is not valid UTF-8"));
-        Error::Undecodable { request_id, text: cut(&clean), source }
+        // It quotes values of the body.
+        let said = source.to_string();
+        let clean = self.redact(&said);
+        let source = if clean == said { source } else { serde::de::Error::custom(clean) };
+        Error::Undecodable { request_id, attempts: 1, text: cut(&self.redact(&String::from_utf8_lossy(body))), source }
     }
 
     async fn status(self, response: Response, request_id: Option<String>) -> Error {
         let status = response.status();
         let location = response.headers().get(LOCATION).filter(|_| status.is_redirection());
-        let location = location.map(|location| plain_text(&self.redact(location.as_bytes())));
-        let body = self.redact(&start_of(response).await);
-        let (fault, request_id_in_body) = read_fault(body.as_bytes()).unzip();
+        let location = location.map(|location| self.clean(&String::from_utf8_lossy(location.as_bytes())));
+        let body = start_of(response).await;
+        let (fault, request_id_in_body) = read_fault(&body, |text| self.clean(text)).unzip();
+        let text = match location {
+            None => self.clean(&String::from_utf8_lossy(&body)),
+            Some(location) => {
+                format!("a redirect to {location}: redirects are not followed, since they would take the token along")
+            }
+        };
         Error::Status {
             status,
             request_id: request_id.or(request_id_in_body.flatten()),
             attempts: 1,
             fault: fault.map(Box::new),
-            text: location.unwrap_or_else(|| plain_text(&body)),
+            text,
         }
     }
 }

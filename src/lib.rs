@@ -13,6 +13,7 @@ mod error;
 mod fetch;
 mod list;
 mod microversion;
+mod object;
 mod page;
 mod parameter;
 mod retry;
@@ -47,7 +48,7 @@ pub mod fuzzing {
 
     pub fn fault(body: &[u8]) -> (Option<Fault>, String) {
         let text = crate::error::plain_text(&String::from_utf8_lossy(body));
-        (crate::error::read_fault(body).map(|(fault, _)| fault), text)
+        (crate::error::read_fault(body, crate::error::plain_text).map(|(fault, _)| fault), text)
     }
 
     pub fn next_link(links: &[Link]) -> Result<(Option<String>, Option<u64>), String> {

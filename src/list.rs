@@ -4,12 +4,13 @@ use std::future::Future;
 
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::Instant;
 
 use crate::fetch::{Answer, Request};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
 use crate::microversion::Microversion;
 use crate::page::Next;
-use crate::parameter::{Given, Parameter, QUERY_LIMIT, Value};
+use crate::parameter::{Given, Parameter, Value};
 use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.
@@ -103,7 +104,7 @@ impl ListBackups {
         let request = self.clone();
         async move {
             request.given.check()?;
-            let (page, next) = request.page(request.microversion(), 1).await?;
+            let (page, next) = request.page(request.microversion(), 1, request.client.0.deadline()).await?;
             next.map(|()| page)
         }
     }
@@ -112,7 +113,11 @@ impl ListBackups {
     ///
     /// The next page is asked for at the configured endpoint, with this request's own parameters
     /// and the marker (without one, the offset) of the link to it; the rest of the link is never
-    /// used. [`limit`](Self::limit) is the size of a page. To stop early, drop the stream.
+    /// used. [`limit`](Self::limit) is the size of a page, and can't be 0 here. To stop early, drop
+    /// the stream.
+    ///
+    /// Every backup that is there throughout comes once, in order, whatever is created, deleted or
+    /// changed meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
     ///
     /// # Errors
     ///
@@ -133,6 +138,8 @@ impl ListBackups {
     ///         Ok(Some(page)) => {
     ///             if let Some(marker) = page.next_marker() {
     ///                 request = request.resume_at(marker);
+    ///             } else if let Some(offset) = page.next_offset() {
+    ///                 request = request.offset(offset);
     ///             }
     ///             backups.extend(page);
     ///         }
@@ -170,16 +177,19 @@ impl ListBackups {
     ///
     /// Those of [`send`](Self::send), and [`Error::Undecodable`] where the answer has no count.
     pub fn count(&self) -> impl Future<Output = Result<u64, Error>> + Send + use<> {
-        let mut request = self.clone().with(&WITH_COUNT, Value::Boolean(true)).with(&LIMIT, Value::Integer(0));
-        request.given.remove(&OFFSET);
-        request.given.remove(&MARKER);
+        let asked = self.clone();
         async move {
+            asked.given.check()?;
+            let mut request = asked.with(&WITH_COUNT, Value::Boolean(true)).with(&LIMIT, Value::Integer(0));
+            request.given.remove(&OFFSET);
+            request.given.remove(&MARKER);
             request.given.check()?;
-            let given = &request.given;
-            let asked = Request { given, microversion: request.microversion(), page: 1 };
-            let answer = request.client.0.fetch(asked).await?;
+            let (given, inner) = (&request.given, &request.client.0);
+            let asked = Request { given, microversion: request.microversion(), page: 1, deadline: inner.deadline() };
+            let answer = inner.fetch(asked).await?;
             answer.list.count.ok_or_else(|| Error::Undecodable {
                 request_id: answer.request_id,
+                attempts: 1,
                 text: String::new(),
                 source: serde::de::Error::missing_field("count"),
             })
@@ -191,8 +201,13 @@ impl ListBackups {
     }
 
     /// A page, and whether there is a way on from it: a page whose next link is broken is still one.
-    async fn page(&self, microversion: Option<Microversion>, page: u64) -> Result<(Page, Result<(), Error>), Error> {
-        let asked = Request { given: &self.given, microversion, page };
+    async fn page(
+        &self,
+        microversion: Option<Microversion>,
+        page: u64,
+        deadline: Option<Instant>,
+    ) -> Result<(Page, Result<(), Error>), Error> {
+        let asked = Request { given: &self.given, microversion, page, deadline };
         let Answer { list, request_id, microversion } = self.client.0.fetch(asked).await?;
         let (next, way_on) = match Next::from_links(&list.backups_links) {
             Ok(next) => (next, Ok(())),
@@ -228,7 +243,7 @@ enum State {
     End(Option<Error>),
 }
 
-/// The page just given out, for the case that the place to go on from disappears.
+/// The last page that had rows, for the case that the place to go on from disappears.
 #[derive(Default)]
 struct Last {
     /// The marker that it was asked for with.
@@ -258,11 +273,17 @@ impl Walk {
         match self.state {
             State::End(Some(error)) => return Err(error),
             State::End(None) => return Ok(None),
-            State::Start => self.request.given.check()?,
+            State::Start => {
+                self.request.given.check()?;
+                if matches!(self.request.given.get(&LIMIT), Some(Value::Integer(0))) {
+                    return Err(LIMIT.invalid("pages of no backups lead nowhere"));
+                }
+            }
             State::Middle => {}
         }
-        let (mut page, way_on) = match self.request.page(self.microversion, self.page).await {
-            Err(error) if self.lost_its_place(&error) => self.find_its_place(&error).await?,
+        let deadline = self.request.client.0.deadline();
+        let (mut page, way_on) = match self.request.page(self.microversion, self.page, deadline).await {
+            Err(error) if self.lost_its_place(&error) => self.find_its_place(&error, deadline).await?,
             other => other?,
         };
         if matches!(self.state, State::Start) {
@@ -277,50 +298,48 @@ impl Walk {
         self.state = match (way_on, &page.next) {
             (Err(error), _) => State::End(Some(error)),
             (Ok(()), None) => State::End(None),
-            (Ok(()), Some(next)) if self.circle.closes(next) => {
+            (Ok(()), Some(next)) if self.circle.closes(next) || self.request.leads_back(next) => {
                 State::End(Some(broken(page.request_id(), "the walk has come round to where it was before")))
             }
             (Ok(()), Some(next)) => {
                 self.request.go_on(next);
-                if self.request.given.query_length() > QUERY_LIMIT + ROOM_FOR_MARKER {
-                    State::End(Some(broken(page.request_id(), "the link to it has a marker that is too long")))
-                } else {
+                if self.request.given.fits() {
                     State::Middle
+                } else {
+                    State::End(Some(broken(page.request_id(), "the link to it has a marker that is too long")))
                 }
             }
         };
         Ok(Some((page, self)))
     }
 
-    /// Whether the backup that is the marker was deleted since the page that it ends. A marker of
-    /// the caller's is his own to mend.
+    /// Whether the place to go on from was deleted since the page that ends there. A marker of the
+    /// caller's is his own to mend.
     fn lost_its_place(&self, error: &Error) -> bool {
-        let (State::Middle, Some(marker), Some(fault)) = (&self.state, self.request.marker_given(), error.fault())
-        else {
-            return false;
-        };
-        // Cinder's fault has that kind; others, such as VBS itself, only name the id.
-        let mut words = fault.message.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c));
-        let about_it = fault.kind.as_deref() == Some("itemNotFound") || words.any(|word| word == marker);
-        error.is_not_found() && about_it && self.last.ids.lines().next_back() == Some(marker)
+        matches!(self.state, State::Middle) && self.request.marker_given().is_some_and(|marker| is_about(error, marker))
     }
 
-    /// Goes on from the last row before it that still exists. All rows between the two are gone, so
-    /// that none comes twice.
-    async fn find_its_place(&mut self, error: &Error) -> Result<(Page, Result<(), Error>), Error> {
-        for id in self.last.ids.lines().rev().skip(1) {
+    /// Goes on from the last row before that place that still exists. All rows between the two are
+    /// gone, so that none comes twice.
+    async fn find_its_place(
+        &mut self,
+        error: &Error,
+        deadline: Option<Instant>,
+    ) -> Result<(Page, Result<(), Error>), Error> {
+        let lost = self.request.marker_given().unwrap_or_default().to_owned();
+        for id in self.last.ids.lines().rev().filter(|id| *id != lost) {
             self.request.given.set(&MARKER, Value::Text(id.to_owned()));
-            match self.request.page(self.microversion, self.page).await {
-                Err(error) if error.is_not_found() => {}
-                found => {
-                    tracing::info!(
-                        page = self.page,
-                        marker = id,
-                        "the marker's backup is gone, going on from one before it"
-                    );
-                    return found;
-                }
+            let found = match self.request.page(self.microversion, self.page, deadline).await {
+                Err(error) if is_about(&error, id) => continue,
+                found => found?,
+            };
+            tracing::info!(page = self.page, marker = id, "the marker's backup is gone, going on from one before it");
+            // A service whose parts see different lists could say so of a row that exists.
+            if found.0.backups.iter().any(|backup| self.last.ids.lines().any(|id| id == backup.id)) {
+                let reason = "the place to go on from was said to be gone, but its backup is there";
+                return Err(broken(found.0.request_id(), reason));
             }
+            return Ok(found);
         }
         Err(Error::Pagination {
             request_id: error.request_id().map(str::to_owned),
@@ -330,8 +349,19 @@ impl Walk {
     }
 }
 
+/// Whether a 404 is about this marker. Cinder names it ("Backup .. could not be found."); an address
+/// that is not there, or a project, has the same status.
+fn is_about(error: &Error, marker: &str) -> bool {
+    let says =
+        |message: &str| message.split(|c: char| !c.is_alphanumeric() && !"-_".contains(c)).any(|word| word == marker);
+    error.is_not_found() && error.fault().is_some_and(|fault| says(&fault.message))
+}
+
 impl Last {
     fn keep(&mut self, page: &Page, marker: Option<&str>) {
+        if page.backups.is_empty() {
+            return;
+        }
         self.marker = marker.map(str::to_owned);
         self.ids.clear();
         for backup in page {
@@ -349,6 +379,15 @@ impl ListBackups {
         }
     }
 
+    /// Whether an offset is not further on than this request's own.
+    fn leads_back(&self, next: &Next) -> bool {
+        let here = match self.given.get(&OFFSET) {
+            Some(Value::Integer(offset)) => *offset,
+            _ => 0,
+        };
+        matches!(next, Next::Offset(offset) if i128::from(*offset) <= here)
+    }
+
     fn go_on(&mut self, next: &Next) {
         match next {
             Next::Marker(marker) => {
@@ -360,10 +399,6 @@ impl ListBackups {
         }
     }
 }
-
-/// What a link's marker may add to a query that was as long as it may be, in bytes: enough for an
-/// id, and still short of what servers drop.
-const ROOM_FOR_MARKER: usize = 100;
 
 /// Notices when a walk goes round in a circle, of any length and in constant memory: Brent's
 /// algorithm. It keeps one place, and a later one each time the walk has doubled its length.

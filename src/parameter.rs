@@ -3,12 +3,15 @@
 use std::fmt;
 
 use crate::Error;
-use crate::generated::parameters::PARAMETERS;
+use crate::generated::parameters::{MARKER, PARAMETERS};
 use crate::microversion::Microversion;
 
 /// How long the encoded query of a caller may be, in bytes. Some servers (uwsgi with its default
 /// buffer) drop a query of 2,000 bytes and more without a word, and answer with every backup.
-pub(crate) const QUERY_LIMIT: usize = 1800;
+const QUERY_LIMIT: usize = 1800;
+
+/// What a marker may add to it, in bytes: enough for an id, and still short of what servers drop.
+const ROOM_FOR_MARKER: usize = 100;
 
 /// A query parameter of the endpoint, as the contract describes it.
 ///
@@ -49,7 +52,9 @@ pub(crate) enum Kind {
         max: f64,
     },
     #[allow(dead_code)]
-    Boolean,
+    Boolean {
+        default: Option<bool>,
+    },
 }
 
 impl Parameter {
@@ -80,7 +85,7 @@ impl Parameter {
     /// Whether its value is `true` or `false`.
     #[must_use]
     pub fn is_flag(&self) -> bool {
-        matches!(self.kind, Kind::Boolean)
+        matches!(self.kind, Kind::Boolean { .. })
     }
 
     /// The parameter with this name on the wire.
@@ -99,7 +104,9 @@ impl Parameter {
                 text.parse().map(Value::Integer).map_err(|_| self.invalid("it has to be a whole number"))
             }
             Kind::Number { .. } => text.parse().map(Value::Number).map_err(|_| self.invalid("it has to be a number")),
-            Kind::Boolean => text.parse().map(Value::Boolean).map_err(|_| self.invalid("it has to be true or false")),
+            Kind::Boolean { .. } => {
+                text.parse().map(Value::Boolean).map_err(|_| self.invalid("it has to be true or false"))
+            }
         }
     }
 
@@ -135,7 +142,7 @@ impl Parameter {
                     Err(self.invalid(format!("it has to be a number from {min} to {max}")))
                 }
             }
-            (Kind::Boolean, Value::Boolean(_)) => Ok(()),
+            (Kind::Boolean { .. }, Value::Boolean(_)) => Ok(()),
             _ => Err(self.invalid("its value is of the wrong type")),
         }
     }
@@ -173,7 +180,11 @@ impl Given {
 
     pub(crate) fn set(&mut self, parameter: &'static Parameter, value: Value) {
         self.remove(parameter);
-        self.0.push((parameter, value));
+        // What the server does anyway needs no microversion.
+        let default = matches!((&parameter.kind, &value), (Kind::Boolean { default }, Value::Boolean(flag)) if *default == Some(*flag));
+        if !default {
+            self.0.push((parameter, value));
+        }
     }
 
     pub(crate) fn remove(&mut self, parameter: &'static Parameter) {
@@ -186,12 +197,19 @@ impl Given {
     }
 
     /// How long the query is when it is encoded.
-    pub(crate) fn query_length(&self) -> usize {
+    fn query_length(&self, parameters: impl Fn(&Parameter) -> bool) -> usize {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for (parameter, value) in &self.0 {
+        for (parameter, value) in self.0.iter().filter(|(parameter, _)| parameters(parameter)) {
             query.append_pair(parameter.name, &value.to_string());
         }
         query.finish().len()
+    }
+
+    /// Whether no server would drop the query. A marker has room of its own, so that a walk that has
+    /// begun can also go on.
+    pub(crate) fn fits(&self) -> bool {
+        let without_marker = self.query_length(|parameter| parameter.name != MARKER.name);
+        without_marker <= QUERY_LIMIT && self.query_length(|_| true) <= QUERY_LIMIT + ROOM_FOR_MARKER
     }
 
     /// Refuses what no server could take for what it is.
@@ -199,11 +217,11 @@ impl Given {
         for (parameter, value) in &self.0 {
             parameter.check(value)?;
         }
-        let length = self.query_length();
         let longest = self.0.iter().max_by_key(|(_, value)| value.to_string().len());
         match longest {
-            Some((parameter, _)) if length > QUERY_LIMIT => Err(parameter.invalid(format!(
-                "the encoded query has {length} bytes, where at most {QUERY_LIMIT} are allowed, and this is its longest part"
+            Some((parameter, _)) if !self.fits() => Err(parameter.invalid(format!(
+                "the encoded query has {} bytes, where at most {QUERY_LIMIT} are allowed, and this is its longest part",
+                self.query_length(|_| true)
             ))),
             _ => Ok(()),
         }

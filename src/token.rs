@@ -18,7 +18,11 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// The client asks for one before its first request, keeps it, and asks again when the service has
 /// rejected it (status 401). Many requests that see the same token rejected ask once.
 ///
-/// A closure that gives a future is one, too:
+/// A provider should have timeouts of its own: requests wait for it, up to their
+/// [`page_deadline`](crate::ClientBuilder::page_deadline) where they have one.
+///
+/// A closure that gives a future is one, too. A provider that is shared or boxed is called from one:
+/// `move |rejected| { let shared = Arc::clone(&shared); async move { shared.token(rejected).await } }`.
 ///
 /// ```
 /// # async fn log_in() -> Result<String, std::io::Error> { Ok("token".to_owned()) }
@@ -56,8 +60,11 @@ pub(crate) fn header(token: String) -> Result<HeaderValue, &'static str> {
     if token.is_empty() {
         return Err("it is empty");
     }
-    let mut header =
-        HeaderValue::try_from(token).map_err(|_| "it has characters that no header can carry, such as a line break")?;
+    // Blanks at its ends would be lost on the way, and then it could not be told from other text.
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("it has characters that no token can have in a header, such as a blank or a line break");
+    }
+    let mut header = HeaderValue::try_from(token).map_err(|_| "no header can have it")?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -73,8 +80,15 @@ pub(crate) struct Provided {
     provider: Box<dyn TokenProvider>,
     /// How often the provider has answered.
     round: AtomicU64,
-    /// Its last answer. Whoever needs another one holds the lock until it is there.
-    last: Mutex<Option<Result<HeaderValue, Arc<dyn StdError + Send + Sync>>>>,
+    /// Whoever needs another answer holds the lock until it is there.
+    last: Mutex<Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    answer: Option<Result<HeaderValue, Arc<dyn StdError + Send + Sync>>>,
+    /// The token that was rejected, as long as there is no other.
+    rejected: Option<HeaderValue>,
 }
 
 /// A token, and the provider's round it is from.
@@ -86,7 +100,7 @@ pub(crate) struct Token {
 
 impl Tokens {
     pub(crate) fn provided(provider: impl TokenProvider + 'static) -> Self {
-        Self::Provided(Provided { provider: Box::new(provider), round: AtomicU64::new(0), last: Mutex::new(None) })
+        Self::Provided(Provided { provider: Box::new(provider), round: AtomicU64::new(0), last: Mutex::default() })
     }
 
     /// The token to begin with.
@@ -94,37 +108,43 @@ impl Tokens {
         match self {
             Self::None => Ok(Token { header: None, round: 0 }),
             Self::Fixed(header) => Ok(Token { header: Some(header.clone()), round: 0 }),
-            Self::Provided(provided) => provided.newer_than(None, provided.round.load(Ordering::Acquire)).await,
+            Self::Provided(provided) => provided.token(None).await,
         }
     }
 
     /// The token in the place of a rejected one, if there can be another.
     pub(crate) async fn renewed(&self, rejected: &Token) -> Option<Result<Token, Error>> {
         match self {
-            Self::Provided(provided) => Some(provided.newer_than(rejected.header.as_ref(), rejected.round).await),
+            Self::Provided(provided) => Some(provided.token(Some(rejected)).await),
             _ => None,
         }
     }
 }
 
 impl Provided {
-    /// The last answer, if it is from a later round or good enough, or else the next one.
-    async fn newer_than(&self, rejected: Option<&HeaderValue>, round: u64) -> Result<Token, Error> {
+    /// The last answer where it will do, or else the next one.
+    async fn token(&self, rejected: Option<&Token>) -> Result<Token, Error> {
+        let before = self.round.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
         let now = self.round.load(Ordering::Acquire);
-        let answer = match &*last {
-            // Somebody else has asked in the meantime, for all who were waiting.
-            Some(answer) if now > round => answer.clone(),
-            Some(Ok(header)) if rejected.is_none() => Ok(header.clone()),
+        let answer = match &last.answer {
+            Some(Ok(header)) if rejected.is_none_or(|rejected| now > rejected.round) => Ok(header.clone()),
+            // A failure is for all who saw the same token rejected, or were waiting for their first.
+            // Their next requests ask again.
+            Some(Err(error)) if now > rejected.map_or(before, |rejected| rejected.round) => Err(Arc::clone(error)),
             _ => {
-                if rejected.is_some() {
+                if let Some(rejected) = rejected {
                     tracing::info!("the token was rejected, asking for a new one");
+                    last.rejected.clone_from(&rejected.header);
                 }
-                let rejected = rejected.and_then(|header| header.to_str().ok()).map(str::to_owned);
-                let token = self.provider.token(rejected).await;
+                let told = last.rejected.as_ref().and_then(|header| header.to_str().ok()).map(str::to_owned);
+                let token = self.provider.token(told).await;
                 let answer = token.and_then(|token| Ok(header(token)?)).map_err(Arc::from);
+                if answer.is_ok() {
+                    last.rejected = None;
+                }
                 self.round.store(now.wrapping_add(1), Ordering::Release);
-                last.insert(answer).clone()
+                last.answer.insert(answer).clone()
             }
         };
         match answer {

@@ -166,6 +166,7 @@ async fn a_404_for_the_callers_own_marker_stays_a_404() {
 #[tokio::test]
 async fn a_404_that_is_not_about_the_marker_stays_a_404() {
     for body in [
+        r#"{"itemNotFound":{"code":404,"message":"Project p could not be found."}}"#,
         "",
         "<html>404</html>",
         r#"{"code":"404 Not Found","title":"Not Found","message":"The resource could not be found."}"#,
@@ -206,4 +207,69 @@ async fn a_fault_while_looking_for_the_place_ends_the_walk() {
     .await;
     let error = service.client().list_backups().pages().try_collect::<Vec<_>>().await.unwrap_err();
     assert!(error.is_forbidden(), "{error:?}");
+
+    let service = Service::start(|request, _| match request.get("marker") {
+        None => request.page(&page(&["a", "b", "c"], Some("marker=c"))),
+        Some("c") => request.answer(404, r#"{"itemNotFound":{"code":404,"message":"Backup c could not be found."}}"#),
+        _ => request.answer(404, "<html>no such page</html>"),
+    })
+    .await;
+    let error = service.client().list_backups().pages().try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(error.is_not_found(), "{error:?}");
+    assert_eq!(service.seen().len(), 3, "that b is gone was not said");
+}
+
+/// One part of the service says that the marker is gone, another one still has it.
+#[tokio::test]
+async fn a_service_of_two_minds_gives_no_row_twice() {
+    let service = Service::start(|request, _| match request.get("marker") {
+        None => request.page(&page(&["a", "b", "c"], Some("marker=c"))),
+        Some("c") => request.answer(404, r#"{"itemNotFound":{"code":404,"message":"Backup c could not be found."}}"#),
+        _ => request.page(&page(&["c", "d"], None)),
+    })
+    .await;
+    let mut items = service.client().list_backups().items();
+    for id in ["a", "b", "c"] {
+        assert_eq!(items.try_next().await.unwrap().unwrap().id, id);
+    }
+    let error = items.try_next().await.unwrap_err();
+    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_place_that_is_lost_behind_an_empty_page() {
+    let gone = r#"{"itemNotFound":{"code":404,"message":"Backup b2 could not be found."}}"#;
+    let service = Service::start(move |request, number| match (number, request.get("marker")) {
+        (0, None) => request.page(&page(&["a", "b"], Some("marker=b"))),
+        (1, Some("b")) => request.page(&page(&[], Some("marker=b2"))),
+        (2, Some("b2")) => request.answer(404, gone),
+        (3, Some("b")) => request.page(&page(&["c"], None)),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let rows: Vec<_> = service.client().list_backups().items().try_collect().await.unwrap();
+    assert_eq!(ids(&rows), ["a", "b", "c"]);
+}
+
+/// The page's deadline holds for looking for the place, too.
+#[tokio::test]
+async fn looking_for_the_place_has_the_pages_deadline() {
+    let service = Service::start(|request, _| match request.get("marker").map(str::to_owned) {
+        None => {
+            let ids: Vec<_> = (0..200).map(|id| format!("row-{id}")).collect();
+            request.page(&page(&ids.iter().map(String::as_str).collect::<Vec<_>>(), Some("marker=row-199")))
+        }
+        Some(marker) => {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            request.answer(
+                404,
+                format!(r#"{{"itemNotFound":{{"code":404,"message":"Backup {marker} could not be found."}}}}"#),
+            )
+        }
+    })
+    .await;
+    let client = service.builder().page_deadline(std::time::Duration::from_millis(400)).build().unwrap();
+    let error = client.list_backups().pages().try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(matches!(error, Error::PageDeadline { .. }), "{error:?}");
+    assert!(service.seen().len() < 50, "{}", service.seen().len());
 }

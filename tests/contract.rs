@@ -16,7 +16,7 @@ fn the_parameters_are_the_contracts() {
     let contracts: Vec<_> = contract::query_parameters()
         .iter()
         .map(|parameter| {
-            let text = |value: &Value| value.as_str().map(str::to_owned);
+            let text = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
             (
                 text(&parameter["name"]).unwrap(),
                 text(&parameter["description"]).unwrap(),
@@ -219,14 +219,14 @@ fn with_parameter(parameter: &str) -> String {
 #[test]
 fn a_new_parameter_is_all_it_takes() {
     let contract = with_parameter(
-        "        - name: created-at~\n          in: query\n          description: Backups of about that time.\n          \
-         x-rust-name: created_like\n          x-openstack: {min-ver: \"3.60\"}\n          schema: {type: string, maxLength: 30}\n",
+        "        - name: zz-created~\n          in: query\n          description: Backups of about that time.\n          \
+         x-rust-name: zz_created_like\n          x-openstack: {min-ver: \"3.60\"}\n          schema: {type: string, maxLength: 30}\n",
     );
     let generated = build(&contract).unwrap();
-    assert!(generated.contains("QueryParam::new(\"created-at~\", &created_like)"), "the wire name is back");
-    assert!(generated.contains("pub fn created_like(self, value: impl Into<String>) -> Self"));
+    assert!(generated.contains("QueryParam::new(\"zz-created~\", &zz_created_like)"), "the wire name is back");
+    assert!(generated.contains("pub fn zz_created_like(self, value: impl Into<String>) -> Self"));
     assert!(generated.contains(
-        "Backups of about that time.\n\nSent as `created-at~`. At most 30 characters.\n\nNeeds microversion **3.60**"
+        "Backups of about that time.\n\nSent as `zz-created~`. At most 30 characters.\n\nNeeds microversion **3.60**"
     ));
     assert!(generated.contains("microversion: Some(Microversion::new(3u32, 60u32))"));
 }
@@ -242,17 +242,17 @@ fn parameters_of_every_type() {
         ("{type: boolean}", "bool"),
     ] {
         let contract = with_parameter(&format!(
-            "        - name: newOne\n          in: query\n          description: New.\n          schema: {schema}\n"
+            "        - name: zzNewOne\n          in: query\n          description: New.\n          schema: {schema}\n"
         ));
         let generated = build(&contract).unwrap_or_else(|fault| panic!("{schema}: {fault}"));
-        assert!(generated.contains(&format!("pub fn new_one(self, value: {setter}) -> Self")), "{schema}");
-        assert!(generated.contains("QueryParam::new(\"newOne\", &new_one)"), "{schema}");
+        assert!(generated.contains(&format!("pub fn zz_new_one(self, value: {setter}) -> Self")), "{schema}");
+        assert!(generated.contains("QueryParam::new(\"zzNewOne\", &zz_new_one)"), "{schema}");
     }
 }
 
 #[test]
 fn a_faulty_contract_is_refused_with_a_sentence() {
-    let parameter = |lines: &str| with_parameter(&format!("        - name: extra\n          in: query\n{lines}"));
+    let parameter = |lines: &str| with_parameter(&format!("        - name: zz_extra\n          in: query\n{lines}"));
     let good = "          description: Extra.\n          schema: {type: string}\n";
     build(&parameter(good)).expect("what the others are variations of");
     let fuzzy = "          x-rust-name: name_like\n";
@@ -271,7 +271,7 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
         (
             with_fuzzy("x-openstack: {min-ver: \"3.31\"}", "x-openstac: {min-ver: \"3.31\"}"),
             "name~",
-            "`x-openstac` is unknown",
+            "`x-openstac` is not understood here",
         ),
         (with_fuzzy(fuzzy, ""), "name~", "its Rust name `name` is that of parameter `name` too"),
         (
@@ -281,32 +281,87 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
         ),
         (with_fuzzy(fuzzy, "          x-rust-name: Name Like\n"), "name~", "`Name Like` is not a Rust name"),
         (with_fuzzy(fuzzy, "          x-rust-name: type\n"), "name~", "`type` is not a Rust name"),
-        (with_fuzzy(fuzzy, "          x-rust-name: count\n"), "name~", "`count` is taken by a method"),
+        (with_fuzzy(fuzzy, "          x-rust-name: count\n"), "name~", "`count` is taken"),
         (with_fuzzy(fuzzy, "          x-rust-name: [a]\n"), "name~", "x-rust-name is not a string"),
         (with("        - name: name~\n", "        - name: name\n"), "name", "it is there twice"),
-        (parameter("          schema: {type: string}\n"), "extra", "it has no description"),
-        (parameter("          description: Extra.\n"), "extra", "its schema has no type"),
-        (parameter("          description: Extra.\n          schema: {type: array}\n"), "extra", "its type is `array`"),
+        (parameter("          schema: {type: string}\n"), "zz_extra", "it has no description"),
+        (parameter("          description: Extra.\n"), "zz_extra", "its schema has no type of its own"),
+        (
+            parameter("          description: Extra.\n          schema: {type: array}\n"),
+            "zz_extra",
+            "its type is `array`",
+        ),
         (
             parameter("          description: Extra.\n          schema: {$ref: '#/components/schemas/No'}\n"),
-            "extra",
+            "zz_extra",
             "there is no schema",
         ),
         (
             parameter("          description: Extra.\n          schema: {type: string, maxLength: long}\n"),
-            "extra",
-            "its maxLength is \"long\"",
+            "zz_extra",
+            "its maxLength can't be \"long\"",
         ),
         (
             parameter("          description: Extra.\n          schema: {type: string, enum: [1]}\n"),
-            "extra",
+            "zz_extra",
             "its enum has a value",
         ),
-        (parameter(&format!("          required: true\n{good}")), "extra", "cannot be required"),
+        (parameter(&format!("          min-ver: \"3.60\"\n{good}")), "zz_extra", "`min-ver` is not understood here"),
         (
-            with_parameter(&format!("        - name: extra\n          in: body\n{good}")),
-            "extra",
-            "`in` is Some(\"body\")",
+            parameter(
+                "          description: Extra.\n          schema: {type: string, x-openstack: {min-ver: \"3.60\"}}\n",
+            ),
+            "zz_extra",
+            "in its schema, `x-openstack` is not understood here",
+        ),
+        (parameter(&format!("          x-openstack:\n{good}")), "zz_extra", "x-openstack has to be"),
+        (
+            parameter(&format!("          x-openstack: {{min-ver: \"3.046\"}}\n{good}")),
+            "zz_extra",
+            "is not of the form X.Y",
+        ),
+        (
+            parameter("          description: ' '\n          schema: {type: string}\n"),
+            "zz_extra",
+            "it has no description",
+        ),
+        (
+            parameter("          description: Extra.\n          schema: {type: integer, minimum: 10, maximum: 5}\n"),
+            "zz_extra",
+            "its minimum is above its maximum",
+        ),
+        (
+            parameter("          description: Extra.\n          schema: {type: integer, enum: [1]}\n"),
+            "zz_extra",
+            "in its schema, `enum` is not understood here",
+        ),
+        (
+            parameter("          description: Extra.\n          schema: {type: string, enum: asc}\n"),
+            "zz_extra",
+            "its enum is not a list",
+        ),
+        (
+            with_parameter(&format!("        - name: project_id\n          in: query\n{good}")),
+            "project_id",
+            "`project_id` is taken",
+        ),
+        (with_parameter(&format!("        - name: page\n          in: query\n{good}")), "page", "`page` is taken"),
+        (
+            with_parameter(&format!("        - name: zz\n          in: path\n{good}")),
+            "zz",
+            "it is not in /v3/{project_id}/backups",
+        ),
+        (
+            with_parameter(&format!("        - name: X-Zz\n          in: header\n{good}")),
+            "X-Zz",
+            "a header that the answer does not have",
+        ),
+        (with("        - name: marker\n", "        - name: mark\n"), "marker", "it is not there"),
+        (parameter(&format!("          required: true\n{good}")), "zz_extra", "can only be `required: false`"),
+        (
+            with_parameter(&format!("        - name: zz_extra\n          in: body\n{good}")),
+            "zz_extra",
+            "its `in` is \"body\"",
         ),
     ] {
         let said = build(&contract).map(|code| code.len()).expect_err(fault);
@@ -323,6 +378,7 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
             with("/v3/{project_id}/backups:", "/v2/{project_id}/backups:"),
             "there is no operation `get` at /v3/{project_id}/backups",
         ),
+        (with("    get:\n", "    parameters: []\n    get:\n"), "has parameters of its own"),
         (with("operationId: list_backups", "operationId: list"), "operationId has to be `list_backups`"),
         (with("      name: X-Auth-Token\n", ""), "there is no security scheme `token`"),
         (with("- available", "- 1"), "schema `BackupStatus`: its x-extensible-enum"),

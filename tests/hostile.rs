@@ -94,6 +94,9 @@ async fn bodies_that_are_no_list() {
         deep("{\"a\":", 200_000).into_bytes(),
         br#"{"backups":{"0":{"id":"a","name":null}}}"#.to_vec(),
         br#"{"backups":[["a",null]]}"#.to_vec(),
+        br#"{"backups":[["a",[],null]]}"#.to_vec(),
+        br#"{"backups":[],"backups_links":[["?marker=x","next"]]}"#.to_vec(),
+        br#"[[],[],null]"#.to_vec(),
         br#"{"backups":[{"id":"a","name":null}],"backups":[]}"#.to_vec(),
         br#"{"backups":[{"id":"a","id":"b","name":null}]}"#.to_vec(),
         b"{\"backups\":[{\"id\":\"\xff\xfe\",\"name\":null}]}".to_vec(),
@@ -191,4 +194,16 @@ async fn a_thousand_next_links() {
     .await;
     assert_eq!(service.client().list_backups().items().count().await, 2);
     assert_eq!(service.seen().len(), 2);
+}
+
+/// Reading it takes time in proportion to its length; the deadline could not end anything else.
+#[tokio::test]
+async fn an_error_body_of_nothing_but_tags() {
+    for tag in ["<a", "<", "<style", "&lt;"] {
+        let server = Raw::script(vec![Answer::Close(http(500, "", tag.repeat(2_000_000)))]).await;
+        let client =
+            server.builder().retry(RetryPolicy::none()).page_deadline(Duration::from_secs(20)).build().unwrap();
+        let error = client.list_backups().send().await.unwrap_err();
+        assert_eq!(error.status().unwrap(), 500, "{error:?}");
+    }
 }

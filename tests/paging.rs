@@ -266,3 +266,25 @@ async fn requests_outlive_what_they_were_made_from() {
     assert_eq!(count.await.unwrap().unwrap(), 12);
     assert_eq!(items.await.unwrap().unwrap().len(), 12);
 }
+
+/// A service that pages by offset, and whose links do not lead on.
+#[tokio::test]
+async fn an_offset_that_does_not_lead_on_is_found_before_a_row_comes_twice() {
+    for (offset, link) in [(20, "offset=20"), (20, "offset=7"), (0, "offset=0")] {
+        let body = page(&["a"], Some(link));
+        let service = Service::start(move |request, _| request.page(&body)).await;
+        let pages: Vec<_> = service.client().list_backups().offset(offset).pages().collect().await;
+        assert!(matches!(&pages[..], [Ok(_), Err(Error::Pagination { .. })]), "{link}: {pages:?}");
+        assert_eq!(service.seen().len(), 1);
+    }
+}
+
+/// A walk that was allowed to begin can also be taken up.
+#[tokio::test]
+async fn a_full_query_can_be_taken_up_at_a_marker() {
+    let service = Service::start(|request, _| request.page(&page(&[], None))).await;
+    let request = service.client().list_backups().name("\u{20ac}".repeat(199) + "xxxx");
+    request.send().await.unwrap();
+    request.resume_at("b3cf7a16-decc-4beb-8077-682737d94a58").send().await.unwrap();
+    assert_eq!(service.seen()[1].query.len(), 1800 + "&marker=".len() + 36);
+}

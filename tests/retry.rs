@@ -93,6 +93,10 @@ async fn nothing_else_is_asked_again() {
         assert!(!error.is_retryable(), "{error:?}");
         assert_eq!((error.attempts(), server.seen().len()), (1, 1), "{:?}", String::from_utf8_lossy(&answer));
     }
+    // Not even behind what was asked again.
+    let server = Raw::script(vec![Answer::Close(http(503, "", "")), ok("{}")]).await;
+    let error = server.builder().build().unwrap().list_backups().send().await.unwrap_err();
+    assert!(matches!(error, Error::Undecodable { attempts: 2, .. }), "{error:?}");
     // A microversion that was not applied stays so.
     let server = Raw::script(vec![ok(list(&["a"], None))]).await;
     let error = server.builder().build().unwrap().list_backups().name_like("x").send().await.unwrap_err();

@@ -145,3 +145,25 @@ fn a_token_that_no_header_can_carry_is_not_shown() {
     let error = Client::builder("https://host").project_id("p").token(format!("{TOKEN}\n")).build().unwrap_err();
     assert!(!everything(&error).contains(TOKEN), "{error:?}");
 }
+
+/// Nor where an encoding has put escapes into it, as some do for `/` and `=`.
+#[tokio::test]
+async fn no_error_has_an_escaped_token_in_it() {
+    let token = "MIIFegYJKoZIhvcNAQcCoIIFazCC/abcdefghijklmnopqrstuv+0123456789ABCDEFGHIJ==";
+    let part = "MIIFegYJKoZIhvcNAQcCoIIFazCC";
+    let escapes = [("/", "\\/"), ("=", "\\u003d"), ("M", "\\u004d"), ("+", "%2B")];
+    for escaped in escapes.map(|(character, escape)| token.replace(character, escape)) {
+        for (status, body) in [
+            (401, format!(r#"{{"error":{{"code":401,"title":"{escaped}","message":"bad {escaped}"}}}}"#)),
+            (400, format!(r#"{{"error_msg":"{escaped}","error_code":"{escaped}","request_id":"{escaped}"}}"#)),
+            (200, format!(r#"{{"backups":"{escaped}"}}"#)),
+        ] {
+            let service =
+                Service::start(move |_, _| HttpMockResponse::builder().status(status).body(body.as_str()).build())
+                    .await;
+            let client = service.builder().token(token).build().unwrap();
+            let text = everything(&client.list_backups().send().await.unwrap_err());
+            assert!(!text.contains(part) && !text.contains(token), "{text}");
+        }
+    }
+}

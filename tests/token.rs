@@ -206,7 +206,7 @@ async fn a_renewal_that_fails_is_the_error_for_all() {
 #[tokio::test]
 async fn a_token_that_no_header_can_carry_is_not_sent_and_not_shown() {
     let service = taking(&[]).await;
-    for bad in ["", "secret\n", "secret\r\nX-Evil: 1", "secret\0"] {
+    for bad in ["", "secret ", "secret\n", "secret\r\nX-Evil: 1", "secret\0"] {
         let client = client(&service, move |_| async move { Ok::<_, std::io::Error>(bad.to_owned()) });
         let error = client.list_backups().send().await.unwrap_err();
         assert!(matches!(error, Error::Token { .. }), "{error:?}");
@@ -245,4 +245,37 @@ async fn a_provided_token_is_kept_out_of_errors_and_debug() {
     let error = client.list_backups().send().await.unwrap_err();
     assert!(error.to_string().contains("you sent [token]"), "{error}");
     assert!(!format!("{error:?} {client:?} {:?}", client.list_backups()).contains("secret-token"));
+}
+
+/// A 401 between other faults does not begin a new round of tokens.
+#[tokio::test]
+async fn a_page_has_one_renewal_whatever_its_attempts() {
+    let service = Service::start(|request, number| match number % 2 {
+        0 => request.answer(401, REJECTED),
+        _ => request.answer(503, ""),
+    })
+    .await;
+    let provider = Numbered::default();
+    let quick = vbs_client::RetryPolicy { max_delay: std::time::Duration::ZERO, ..Default::default() };
+    let client = service.builder().token_provider(provider.clone()).retry(quick).build().unwrap();
+    let error = client.list_backups().send().await.unwrap_err();
+    assert!(error.is_unauthorized(), "{error:?}");
+    assert_eq!((service.seen().len(), provider.told().len()), (3, 2));
+}
+
+/// The provider still hears of what was rejected.
+#[tokio::test]
+async fn who_comes_after_a_failed_renewal_asks_again() {
+    let service = taking(&["secret-token-3"]).await;
+    let told: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let log = Arc::clone(&told);
+    let client = client(&service, move |rejected: Option<String>| {
+        let mut log = log.lock().unwrap();
+        log.push(rejected);
+        let number = log.len();
+        async move { if number == 2 { Err("not now") } else { Ok(format!("secret-token-{number}")) } }
+    });
+    assert!(matches!(client.list_backups().send().await, Err(Error::Token { .. })));
+    client.list_backups().send().await.unwrap();
+    assert_eq!(*told.lock().unwrap(), [None, some("secret-token-1"), some("secret-token-1")]);
 }

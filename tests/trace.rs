@@ -70,8 +70,8 @@ async fn the_trace_has_all_but_the_secrets() {
         let token = format!("{TOKEN}-{number}");
         async move { Ok::<_, io::Error>(token) }
     };
-    // As verbose as reqwest gets without its own switch for that.
-    let client = server.builder().token_provider(provider).build().unwrap();
+    let verbose = server.builder().http(|http| http.connection_verbose(true));
+    let client = verbose.token_provider(provider).build().unwrap();
     let request = client.list_backups().name_like("x");
     assert_eq!(request.items().try_collect::<Vec<_>>().await.unwrap().len(), 5);
     request.send().await.unwrap_err();
