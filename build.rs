@@ -115,14 +115,15 @@ enum Kind {
 /// Takes the query parameters out of the contract, and leaves in it what progenitor can use.
 fn prepare(contract: &mut Value) -> Result<Vec<Parameter>, String> {
     let schemas = contract["components"]["schemas"].clone();
-    let path = &mut contract["paths"][PATH];
+    // Looked at before it is changed: only an object can be.
+    let path = &contract["paths"][PATH];
     if !path["get"].is_object() {
         return Err(format!("there is no operation `get` at {PATH}"));
     }
     if !path["parameters"].is_null() {
         return Err(format!("{PATH} has parameters of its own: they belong to its operation `get`"));
     }
-    let operation = &mut path["get"];
+    let operation = &mut contract["paths"][PATH]["get"];
     if operation["operationId"] != "list_backups" {
         return Err("the operation's operationId has to be `list_backups`".to_owned());
     }

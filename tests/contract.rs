@@ -379,6 +379,8 @@ fn a_faulty_contract_is_refused_with_a_sentence() {
             "there is no operation `get` at /v3/{project_id}/backups",
         ),
         (with("    get:\n", "    parameters: []\n    get:\n"), "has parameters of its own"),
+        ("just text".to_owned(), "there is no operation `get`"),
+        ("paths: []".to_owned(), "there is no operation `get`"),
         (with("operationId: list_backups", "operationId: list"), "operationId has to be `list_backups`"),
         (with("      name: X-Auth-Token\n", ""), "there is no security scheme `token`"),
         (with("- available", "- 1"), "schema `BackupStatus`: its x-extensible-enum"),
