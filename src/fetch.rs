@@ -215,7 +215,7 @@ fn exceeds_limit(error: &reqwest::Error) -> bool {
     false
 }
 
-/// How much of an error's body is read, in bytes.
+/// After how much of an error's body no more of it is read, in bytes.
 const ERROR_BODY_LIMIT: usize = 64 * 1024;
 
 /// The start of a body. One that breaks off is as good: the status decides.
@@ -224,7 +224,6 @@ async fn start_of(mut response: Response) -> Vec<u8> {
     while let (true, Ok(Some(chunk))) = (body.len() < ERROR_BODY_LIMIT, response.chunk().await) {
         body.extend_from_slice(&chunk);
     }
-    body.truncate(ERROR_BODY_LIMIT);
     body
 }
 
