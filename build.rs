@@ -20,11 +20,8 @@ const PATH: &str = "/v3/{project_id}/backups";
 const TAKEN: &[&str] = &[
     "clone",
     "count",
-    "go_on",
     "header_map",
     "items",
-    "leads_back",
-    "marker_given",
     "microversion",
     "new",
     "page",

@@ -127,7 +127,7 @@ impl Inner {
 
     /// One request and its answer, decoded and checked to be in the microversion asked for.
     async fn exchange(&self, request: Request<'_>, token: &Token) -> (Result<Answer, Error>, Option<Duration>) {
-        let start = Instant::now();
+        let (span, start) = (Span::current(), Instant::now());
         let call = Call {
             token: token.header.clone(),
             // Two numbers and a point: any header can have that.
@@ -143,12 +143,11 @@ impl Inner {
         let request_id = headers.and_then(|headers| secrets.request_id(headers));
         let result = match answer {
             Ok(answer) => {
-                Span::current().record("status", answer.status().as_u16());
+                span.record("status", answer.status().as_u16());
                 self.honored(request.microversion, answer.into_inner(), headers, request_id)
             }
             Err(error) => Err(self.error(error, secrets, request_id).await),
         };
-        let span = Span::current();
         let said = match &result {
             Ok(answer) => answer.request_id.as_deref(),
             Err(error) => {
@@ -260,22 +259,21 @@ impl Secrets<'_> {
 
     async fn status(self, response: Response, request_id: Option<String>) -> Error {
         let status = response.status();
-        let location = response.headers().get(LOCATION).filter(|_| status.is_redirection());
-        let location = location.map(|location| self.clean(&String::from_utf8_lossy(location.as_bytes())));
+        if status.is_redirection() {
+            let location =
+                response.headers().get(LOCATION).map(|location| String::from_utf8_lossy(location.as_bytes()));
+            let target = location.map(|location| format!(" to {}", self.clean(&location))).unwrap_or_default();
+            let text = format!("a redirect{target}: redirects are not followed, since they would take the token along");
+            return Error::Status { status, request_id, attempts: 1, fault: None, text };
+        }
         let body = start_of(response).await;
         let (fault, request_id_in_body) = read_fault(&body, |text| self.clean(text)).unzip();
-        let text = match location {
-            None => self.clean(&String::from_utf8_lossy(&body)),
-            Some(location) => {
-                format!("a redirect to {location}: redirects are not followed, since they would take the token along")
-            }
-        };
         Error::Status {
             status,
             request_id: request_id.or(request_id_in_body.flatten()),
             attempts: 1,
             fault: fault.map(Box::new),
-            text,
+            text: self.clean(&String::from_utf8_lossy(&body)),
         }
     }
 }

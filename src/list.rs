@@ -255,7 +255,7 @@ struct Last {
 impl Walk {
     fn new(request: ListBackups) -> Self {
         let mut circle = Circle::default();
-        if let Some(marker) = request.marker_given() {
+        if let Some(marker) = request.given.marker_given() {
             circle.closes(&Next::Marker(marker.to_owned()));
         }
         Self {
@@ -293,16 +293,16 @@ impl Walk {
         }
         page.count = self.count;
         self.page = self.page.saturating_add(1);
-        self.last.keep(&page, self.request.marker_given());
+        self.last.keep(&page, self.request.given.marker_given());
 
         self.state = match (way_on, &page.next) {
             (Err(error), _) => State::End(Some(error)),
             (Ok(()), None) => State::End(None),
-            (Ok(()), Some(next)) if self.circle.closes(next) || self.request.leads_back(next) => {
+            (Ok(()), Some(next)) if self.circle.closes(next) || self.request.given.leads_back(next) => {
                 State::End(Some(broken(page.request_id(), "the walk has come round to where it was before")))
             }
             (Ok(()), Some(next)) => {
-                self.request.go_on(next);
+                self.request.given.go_on(next);
                 if self.request.given.fits() {
                     State::Middle
                 } else {
@@ -316,7 +316,8 @@ impl Walk {
     /// Whether the place to go on from was deleted since the page that ends there. A marker of the
     /// caller's is his own to mend.
     fn lost_its_place(&self, error: &Error) -> bool {
-        matches!(self.state, State::Middle) && self.request.marker_given().is_some_and(|marker| is_about(error, marker))
+        matches!(self.state, State::Middle)
+            && self.request.given.marker_given().is_some_and(|marker| is_about(error, marker))
     }
 
     /// Goes on from the last row before that place that still exists. All rows between the two are
@@ -326,7 +327,7 @@ impl Walk {
         error: &Error,
         deadline: Option<Instant>,
     ) -> Result<(Page, Result<(), Error>), Error> {
-        let lost = self.request.marker_given().unwrap_or_default().to_owned();
+        let lost = self.request.given.marker_given().unwrap_or_default().to_owned();
         for id in self.last.ids.lines().rev().filter(|id| *id != lost) {
             self.request.given.set(&MARKER, Value::Text(id.to_owned()));
             let found = match self.request.page(self.microversion, self.page, deadline).await {
@@ -371,9 +372,9 @@ impl Last {
     }
 }
 
-impl ListBackups {
+impl Given {
     fn marker_given(&self) -> Option<&str> {
-        match self.given.get(&MARKER) {
+        match self.get(&MARKER) {
             Some(Value::Text(marker)) => Some(marker),
             _ => None,
         }
@@ -381,7 +382,7 @@ impl ListBackups {
 
     /// Whether an offset is not further on than this request's own.
     fn leads_back(&self, next: &Next) -> bool {
-        let here = match self.given.get(&OFFSET) {
+        let here = match self.get(&OFFSET) {
             Some(Value::Integer(offset)) => *offset,
             _ => 0,
         };
@@ -391,11 +392,11 @@ impl ListBackups {
     fn go_on(&mut self, next: &Next) {
         match next {
             Next::Marker(marker) => {
-                self.given.set(&MARKER, Value::Text(marker.clone()));
+                self.set(&MARKER, Value::Text(marker.clone()));
                 // The server would apply it again after the marker, on every page.
-                self.given.remove(&OFFSET);
+                self.remove(&OFFSET);
             }
-            Next::Offset(offset) => self.given.set(&OFFSET, Value::Integer((*offset).into())),
+            Next::Offset(offset) => self.set(&OFFSET, Value::Integer((*offset).into())),
         }
     }
 }

@@ -94,6 +94,17 @@ async fn a_redirect_to_the_same_host_is_not_followed_either() {
 }
 
 #[tokio::test]
+async fn a_redirect_says_so_whatever_its_body_and_without_a_target_too() {
+    let service = Service::fixed(302, r#"{"badRequest":{"code":302,"message":"moved"}}"#).await;
+    let error = service.client().list_backups().send().await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("the service answered 302 Found: a redirect: redirects are not followed"),
+        "{error}"
+    );
+    assert_eq!(error.request_id(), Some("req-1"));
+}
+
+#[tokio::test]
 async fn debug_shows_no_token() {
     let service = Service::model(Vec::new()).await;
     let builder = service.builder();
