@@ -19,6 +19,7 @@ const PATH: &str = "/v3/{project_id}/backups";
 /// another one.
 const TAKEN: &[&str] = &[
     "clone",
+    "concurrency",
     "count",
     "header_map",
     "items",
@@ -28,6 +29,7 @@ const TAKEN: &[&str] = &[
     "pages",
     "parameter",
     "parameters",
+    "prefetch",
     "project_id",
     "resume_at",
     "send",

@@ -134,6 +134,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn pagination(request_id: Option<&str>, reason: impl Into<String>) -> Self {
+        Self::Pagination { request_id: request_id.map(str::to_owned), reason: reason.into(), resume_marker: None }
+    }
+
     /// The HTTP status, where there was an answer with another status than 200.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

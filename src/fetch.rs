@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::field::{Empty, debug};
 use tracing::{Instrument, Span};
 
+use crate::ahead::Pace;
 use crate::client::Inner;
 use crate::error::{cut, plain_text, read_fault};
 use crate::generated::{self, OPENSTACK_API_VERSION, X_AUTH_TOKEN, X_OPENSTACK_REQUEST_ID};
@@ -30,6 +31,8 @@ pub(crate) struct Request<'a> {
     pub(crate) page: u64,
     /// When the page has to be there.
     pub(crate) deadline: Option<Instant>,
+    /// Where other pages of the walk can be under way at the same time.
+    pub(crate) pace: Option<&'a Pace>,
 }
 
 /// A decoded page, and what the headers said of it.
@@ -47,7 +50,7 @@ impl Inner {
 
     /// One page, in as many attempts as it takes and may take.
     pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Answer, Error> {
-        let deadline = request.deadline;
+        let mut deadline = request.deadline;
         let mut renewed = false;
         let mut delays = self.retry.delays();
         let mut last = None;
@@ -72,7 +75,14 @@ impl Inner {
             let Some(delay) = delay else {
                 return Err(error);
             };
-            let wait = self.retry.wait(delay, retry_after);
+            let (wait, now) = (self.retry.wait(delay, retry_after), Instant::now());
+            if let Some(pace) = request.pace
+                && pace.turn(request.page).await
+            {
+                // Only now does the walk wait for it.
+                deadline = self.deadline();
+            }
+            let wait = wait.saturating_sub(now.elapsed());
             // What can't be waited for in time need not be waited for at all.
             if deadline.is_some_and(|deadline| wait >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);

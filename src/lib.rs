@@ -7,6 +7,7 @@
     warn(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod ahead;
 mod client;
 mod endpoint;
 mod error;
@@ -18,6 +19,7 @@ mod page;
 mod parameter;
 mod retry;
 mod token;
+mod walk;
 
 /// The client that build.rs makes from the contract.
 #[allow(

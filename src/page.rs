@@ -1,5 +1,6 @@
 //! [`Page`], and what its next link says about where to go on.
 
+use crate::fetch::Answer;
 use crate::generated::parameters::{MARKER, OFFSET};
 use crate::microversion::Microversion;
 use crate::parameter::Value;
@@ -23,6 +24,20 @@ pub struct Page {
 }
 
 impl Page {
+    /// The page of an answer, and whether there is a way on from it: a page whose next link is
+    /// broken is still one.
+    pub(crate) fn of(answer: Answer) -> (Self, Result<(), Error>) {
+        let Answer { list, request_id, microversion } = answer;
+        let (next, way_on) = match Next::from_links(&list.backups_links) {
+            Ok(next) => (next, Ok(())),
+            Err(reason) => {
+                let reason = format!("the link to it is broken: {reason}");
+                (None, Err(Error::pagination(request_id.as_deref(), reason)))
+            }
+        };
+        (Self { backups: list.backups, count: list.count, next, request_id, microversion }, way_on)
+    }
+
     /// Where the next page starts: what [`resume_at`](crate::ListBackups::resume_at) takes.
     ///
     /// `None` on the last page, and where the server pages by offset only (Cinder does not).

@@ -5,13 +5,14 @@ mod common;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
+use common::timed::{Timed, after};
 use common::{Service, model, page};
 use futures::TryStreamExt;
 use model::Row;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use vbs_client::{Error, ListBackups, Microversion};
+use vbs_client::{Error, ListBackups};
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -159,27 +160,34 @@ proptest! {
         rows in 1..40_usize,
         limit in 1..7_i32,
         changes in vec(vec(change(), 0..3), 0..30),
+        delays in vec(1..30_u64, 1..8),
         fuzzy in any::<bool>(),
+        at_a_time in 1..6_usize,
+        prefetch in any::<bool>(),
     ) {
-        runtime().block_on(async {
+        // With a paused clock, so that answers come in an order that is the same every time.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
             let mut rows = model::rows(rows).split_off(2);
             rows.iter_mut().for_each(|row| row.name = Some("nightly".to_owned()));
             let stayed = rows.iter().map(|row| row.id.clone()).collect();
             let world = Arc::new(Mutex::new(World { rows, stayed, inserted: 0 }));
             let shared = Arc::clone(&world);
-            let service = Service::start(move |request, number| {
-                let mut world = shared.lock().unwrap();
-                // What happened since the answer before.
-                let changes = number.checked_sub(1).and_then(|before| changes.get(before));
-                for change in changes.into_iter().flatten() {
-                    world.apply(change, request.get("marker"));
-                }
-                let (status, body) = model::answer(&world.rows, &request.query, Microversion::new(3, 71));
-                request.answer(status, body.to_string())
-            })
+            let service = Timed::start(
+                move |number, _| after(delays[number % delays.len()]),
+                move |number, request| {
+                    let mut world = shared.lock().unwrap();
+                    // What happened since the answer before.
+                    let changes = number.checked_sub(1).and_then(|before| changes.get(before));
+                    for change in changes.into_iter().flatten() {
+                        world.apply(change, request.get("marker").as_deref());
+                    }
+                    world.rows.clone()
+                },
+            )
             .await;
 
-            let mut request = service.client().list_backups().limit(limit);
+            let mut request = service.client().list_backups().limit(limit).concurrency(at_a_time).prefetch(prefetch);
             if fuzzy {
                 request = request.name_like("night");
             }

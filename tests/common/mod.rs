@@ -7,6 +7,7 @@ pub mod contract;
 #[path = "../../examples/list_backups/demo.rs"]
 pub mod model;
 pub mod raw;
+pub mod timed;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
