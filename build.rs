@@ -418,7 +418,8 @@ impl VisitMut for Mend {
 }
 
 /// serde reads a struct from an array, too, so that `[[],[],null]` would be an empty list. This takes
-/// the derive away, and gives an implementation in its place that asks for an object.
+/// the derive away, and gives an implementation in its place that asks for an object, and reads its
+/// lists without room to spare.
 fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
     let derive = item.attrs.iter_mut().find(|attribute| attribute.path().is_ident("derive"))?;
     let syn::Meta::List(derives) = &mut derive.meta else { return None };
@@ -433,7 +434,9 @@ fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
     let fields = item.fields.iter().map(|field| {
         let syn::Field { attrs, ident, ty, .. } = field;
         let attrs = attrs.iter().filter(|attribute| attribute.path().is_ident("serde"));
-        quote!(#(#attrs)* #ident: #ty)
+        let list = quote!(#ty).to_string().starts_with(":: std :: vec :: Vec");
+        let list = list.then(|| quote!(#[serde(deserialize_with = "crate::object::list")]));
+        quote!(#(#attrs)* #list #ident: #ty)
     });
     Some(syn::parse_quote! {
         impl<'de> ::serde::Deserialize<'de> for #name {

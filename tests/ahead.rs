@@ -74,6 +74,18 @@ async fn filters_the_count_and_the_microversion_hold() {
     assert_eq!(asked.iter().filter(|asked| asked.get("with_count").is_some()).count(), 1);
 }
 
+/// Before a row is known, it is counted from where the caller's own offset leads.
+#[tokio::test(start_paused = true)]
+async fn the_callers_offset_is_where_counting_begins() {
+    let rows = rows(100);
+    let service = Timed::with(rows.clone(), 10).await;
+    let request = service.client().list_backups().limit(10).marker(&rows[4].id).offset(20).concurrency(4);
+    assert_eq!(all(&request).await, names(&rows[25..]));
+    let asked: Vec<_> = service.asked().iter().take(4).map(|asked| asked.get("offset").unwrap()).collect();
+    assert_eq!(asked, ["20", "29", "38", "47"]);
+    assert!(service.asked()[..4].iter().all(|asked| asked.get("marker").as_ref() == Some(&rows[4].id)));
+}
+
 /// Each page begins with the last row of the page before it, which is given out once.
 #[tokio::test(start_paused = true)]
 async fn pages_overlap_by_the_row_that_proves_them() {
@@ -281,6 +293,20 @@ async fn a_rate_limit_slows_the_walk_down_and_makes_no_storm() {
     }
 }
 
+/// Where nothing that is read ahead follows, little is read ahead.
+#[tokio::test(start_paused = true)]
+async fn what_never_follows_is_hardly_asked_for() {
+    let rows = rows(1000);
+    let mut others = rows.clone();
+    others.reverse();
+    let expected = names(&rows);
+    let has = move |_, asked: &Asked| if asked.get("offset").is_some() { &others } else { &rows }.clone();
+    let service = Timed::start(|_, _| after(10), has).await;
+    assert_eq!(all(&service.client().list_backups().limit(10).concurrency(8)).await, expected);
+    let asked = service.asked().len();
+    assert!(asked <= 101 + 60, "{asked} requests for 101 pages");
+}
+
 /// Where the service is down, the page that the walk is at is asked for as often as the policy says,
 /// and the pages behind it once.
 #[tokio::test(start_paused = true)]
@@ -421,6 +447,38 @@ fn changed(change: Change, row: usize, number: usize) -> (Plan, Vec<String>) {
     }
     let stayed = [&before[..gone.start], &before[gone.end..]].concat();
     (Plan { before, now, reads: 0 }, names(&stayed))
+}
+
+/// All that a page has to go on from is gone, with the row that it shares with the page before it:
+/// there the walk can be taken up, and no row comes twice.
+#[tokio::test(start_paused = true)]
+async fn all_of_a_page_is_deleted_that_was_read_ahead() {
+    let before = rows(30);
+    let ids = names(&before);
+    let world = Arc::new(Mutex::new(before));
+    let shared = Arc::clone(&world);
+    let service = Timed::start(|_, _| after(10), move |_, _| shared.lock().unwrap().clone()).await;
+    let request = service.client().list_backups().limit(5).concurrency(2);
+    let mut pages = request.pages();
+    let mut got = Vec::new();
+    // The second page has rows 4 to 8, the first of which it shares with the first page.
+    for _ in 0..2 {
+        got.extend(pages.try_next().await.unwrap().unwrap().into_iter().map(|backup| backup.id));
+    }
+    assert_eq!(got, ids[..9]);
+    world.lock().unwrap().retain(|row| !ids[4..9].contains(&row.id));
+    // What is under way was read before.
+    let error = loop {
+        match pages.try_next().await {
+            Ok(page) => got.extend(page.expect("an error, not an end").into_iter().map(|backup| backup.id)),
+            Err(error) => break error,
+        }
+    };
+    let last = ids.iter().position(|id| Some(id) == got.last()).unwrap();
+    assert_eq!(got, ids[..=last]);
+    assert_eq!(error.resume_marker(), Some(ids[3].as_str()), "{error:?}");
+    let rest = all(&request.resume_at(error.resume_marker().unwrap())).await;
+    assert_eq!(rest, ids[last + 1..]);
 }
 
 /// A list that never holds still: read ahead, it costs more requests, and is as right.

@@ -1,0 +1,37 @@
+//! The floor: the same requests written by hand, with reqwest and serde_json, into equal structs.
+
+use reqwest::Client;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+pub struct Backup {
+    pub id: String,
+    pub name: Option<String>,
+    pub links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+pub struct Link {
+    pub href: String,
+    pub rel: String,
+}
+
+#[derive(Deserialize)]
+struct List {
+    backups: Vec<Backup>,
+    #[serde(default)]
+    backups_links: Vec<Link>,
+}
+
+/// All backups, page by page, by the links as they are.
+pub async fn list(http: &Client, address: &str, token: &str) -> Result<Vec<Backup>, reqwest::Error> {
+    let mut all = Vec::new();
+    let mut next = Some(address.to_owned());
+    while let Some(address) = next {
+        let answer = http.get(address).header("X-Auth-Token", token).send().await?.error_for_status()?;
+        let page: List = answer.json().await?;
+        all.extend(page.backups);
+        next = page.backups_links.into_iter().find(|link| link.rel == "next").map(|link| link.href);
+    }
+    Ok(all)
+}

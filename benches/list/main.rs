@@ -1,0 +1,381 @@
+//! What the speed promises are measured with: `cargo bench`, or `cargo bench -- NAME ..` for some of the
+//! figures. Each is a ratio of two things measured in turn, in processes of their own, in one run.
+
+mod build;
+mod floor;
+mod server;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use futures::TryStreamExt;
+use serde_json::json;
+use server::{PROJECT_ID, cpu_time};
+use vbs_client::Client;
+
+/// Set in the processes that this one starts: what they are to do.
+const ROLE: &str = "VBS_BENCH_ROLE";
+
+/// One figure.
+pub struct Figure {
+    pub what: String,
+    pub value: String,
+    /// What it has to be.
+    pub bound: &'static str,
+}
+
+fn figure(what: impl Into<String>, value: impl Into<String>, bound: &'static str) -> Figure {
+    Figure { what: what.into(), value: value.into(), bound }
+}
+
+type Bench = fn() -> Vec<Figure>;
+
+/// By name; those that are not run unless they are named need something besides this crate.
+const BENCHES: &[(&str, Bench, bool)] = &[
+    ("collect", collect, true),
+    ("first", first, true),
+    ("stream", stream, true),
+    ("latency", latency, true),
+    ("wire", wire, true),
+    ("instructions", instructions, false),
+    ("cinder", cinder, false),
+    ("build", build::figures, false),
+];
+
+/// How to run one of them.
+fn command(name: &str) -> String {
+    match name {
+        "cinder" => "CLOUD_BACKUPS=20000 CLOUD_WORKERS=2 tests/cloud/cloud.sh run cargo bench -- cinder".to_owned(),
+        name => format!("cargo bench -- {name}"),
+    }
+}
+
+fn main() {
+    if let Ok(role) = env::var(ROLE) {
+        return child(&role.split(' ').collect::<Vec<_>>());
+    }
+    let named: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    if let Some(unknown) = named.iter().find(|name| !BENCHES.iter().any(|(known, ..)| known == name)) {
+        let known: Vec<_> = BENCHES.iter().map(|(name, ..)| *name).collect();
+        eprintln!("there is no {unknown}, only {}", known.join(", "));
+        std::process::exit(2);
+    }
+    for (name, bench, by_itself) in BENCHES {
+        if named.iter().any(|given| given == name) || (named.is_empty() && *by_itself) {
+            for Figure { what, value, bound } in bench() {
+                println!("| {what} | {value} | {bound} | `{}` |", command(name));
+            }
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------- processes --
+
+fn run(role: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.env(ROLE, role);
+    command
+}
+
+/// A process with the page server, ended when this is dropped.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(rows: usize, latency: u64) -> Self {
+        let mut process = run(&format!("server {rows} {latency}")).stdout(Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
+        Self { process, address: address.trim().to_owned() }
+    }
+
+    /// What it has used of the processors, and how many bytes it has sent.
+    fn stats(&self) -> (Duration, u64) {
+        let answer = output(run(&format!("get {}/stats", self.address)));
+        let (cpu, bytes) = answer.trim().split_once(' ').unwrap();
+        (Duration::from_nanos(cpu.parse().unwrap()), bytes.parse().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn output(mut command: Command) -> String {
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a process with a walk says of it.
+#[derive(Clone, Copy)]
+struct Walk {
+    wall: f64,
+    cpu: f64,
+    /// The most memory that the process has had, in KiB.
+    peak: f64,
+    /// How long it was until the first row was there.
+    first: f64,
+    rows: usize,
+}
+
+fn walk(role: &str) -> Walk {
+    let said = output(run(role));
+    let mut numbers = said.split_whitespace().map(|number| number.parse::<f64>().unwrap());
+    let mut number = || numbers.next().unwrap();
+    Walk { wall: number(), cpu: number(), peak: number(), first: number(), rows: number() as usize }
+}
+
+/// Both in turn, so many times, after one that does not count.
+fn pairs(times: usize, a: &str, b: &str) -> Vec<(Walk, Walk)> {
+    let pair = |turn| match turn % 2 {
+        0 => (walk(a), walk(b)),
+        _ => {
+            let b = walk(b);
+            (walk(a), b)
+        }
+    };
+    (0..=times).map(pair).skip(1).inspect(|(a, b)| assert!(a.rows > 0 && a.rows == b.rows)).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The median of the ratios, pair by pair.
+fn ratio(pairs: &[(Walk, Walk)], of: fn(&Walk) -> f64) -> f64 {
+    median(pairs.iter().map(|(a, b)| of(a) / of(b)).collect())
+}
+
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// What the processes do that this one starts.
+fn child(role: &[&str]) {
+    let number = |text: &str| text.parse::<usize>().unwrap();
+    match *role {
+        ["server", rows, latency] => one_thread().block_on(server::serve(number(rows), number(latency) as u64)),
+        ["get", address] => {
+            print!("{}", one_thread().block_on(async { reqwest::get(address).await.unwrap().text().await.unwrap() }))
+        }
+        ["token", keystone, password] => println!("{}", one_thread().block_on(token(keystone, password))),
+        [who, threads, address, limit, at_a_time, offset, token] => {
+            let runtime = match threads {
+                "1" => one_thread(),
+                _ => tokio::runtime::Runtime::new().unwrap(),
+            };
+            runtime.block_on(measure(who, address, number(limit), number(at_a_time), number(offset), token));
+        }
+        _ => panic!("{role:?}"),
+    }
+}
+
+fn one_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn measure(who: &str, address: &str, limit: usize, at_a_time: usize, offset: usize, token: &str) {
+    let (address, project_id) = address.split_once('|').unwrap_or((address, PROJECT_ID));
+    let gzip = who == "gzip";
+    let http = reqwest::Client::builder().gzip(gzip).build().unwrap();
+    let client =
+        Client::builder(address).project_id(project_id).token(token).http(|http| http.gzip(gzip)).build().unwrap();
+    let request = client
+        .list_backups()
+        .limit(limit as u32)
+        .offset(offset as u32)
+        .concurrency(at_a_time.max(1))
+        .prefetch(at_a_time > 0);
+    let skipped = if offset > 0 { format!("&offset={offset}") } else { String::new() };
+    let url = format!("{address}/v3/{project_id}/backups?limit={limit}{skipped}");
+
+    let (start, used) = (Instant::now(), cpu_time());
+    let mut first = Duration::ZERO;
+    let rows = match who {
+        "floor" => floor::list(&http, &url, token).await.unwrap().iter().map(checked).sum(),
+        "client" | "gzip" => {
+            let rows: Vec<_> = request.items().try_collect().await.unwrap();
+            rows.len()
+        }
+        "first" => {
+            let mut items = request.items();
+            items.try_next().await.unwrap().unwrap();
+            first = start.elapsed();
+            1
+        }
+        "stream" => request.items().try_fold(0, |rows, _| async move { Ok(rows + 1) }).await.unwrap(),
+        "drain" => drain(&http, url, limit, token).await,
+        _ => panic!("{who}"),
+    };
+    let (wall, cpu) = (start.elapsed(), cpu_time() - used);
+    println!("{} {} {} {} {rows}", wall.as_secs_f64(), cpu.as_secs_f64(), peak(), first.as_secs_f64());
+}
+
+/// A token of Keystone's.
+async fn token(keystone: &str, password: &str) -> String {
+    let user = json!({"name": "demo", "domain": {"id": "default"}, "password": password});
+    let scope = json!({"project": {"name": "demo", "domain": {"id": "default"}}});
+    let auth = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}});
+    let answer = reqwest::Client::new().post(format!("{keystone}/auth/tokens")).json(&auth).send().await.unwrap();
+    answer.headers()["x-subject-token"].to_str().unwrap().to_owned()
+}
+
+/// Has a look at each row, as the compiler might otherwise leave out what nobody looks at.
+fn checked(backup: &floor::Backup) -> usize {
+    let links = backup.links.iter().all(|link| !link.href.is_empty() && !link.rel.is_empty());
+    usize::from(links && !backup.id.is_empty() && backup.name.is_some())
+}
+
+/// The same requests, and nothing done with the answers: what a client can't be faster than.
+async fn drain(http: &reqwest::Client, url: String, limit: usize, token: &str) -> usize {
+    let (mut rows, mut marker) = (0, String::new());
+    loop {
+        let answer = http.get(format!("{url}{marker}")).header("X-Auth-Token", token).send().await.unwrap();
+        let body = answer.text().await.unwrap();
+        match body.rfind("&marker=") {
+            None => return rows,
+            Some(at) => body[at..].trim_end_matches("\"}]}").clone_into(&mut marker),
+        }
+        rows += limit;
+    }
+}
+
+// --------------------------------------------------------------------------------------- figures --
+
+const ROWS: usize = 100_000;
+const PAGE: usize = 1000;
+
+fn collect() -> Vec<Figure> {
+    let server = Server::start(ROWS, 0);
+    let address = &server.address;
+    let mut figures = Vec::new();
+    for (threads, runtime) in [("2", "tokio's default runtime"), ("1", "a current-thread runtime")] {
+        let floor = format!("floor {threads} {address} {PAGE} 1 0 token");
+        let client = format!("client {threads} {address} {PAGE} 1 0 token");
+        let pairs = pairs(21, &client, &floor);
+        for (what, of, bound) in [
+            ("wall time", (|walk| walk.wall) as fn(&Walk) -> f64, "≤ 1.05"),
+            ("CPU time", |walk| walk.cpu, "≤ 1.10"),
+            ("peak memory", |walk| walk.peak, "≤ 1.05"),
+        ] {
+            let what = format!("100,000 backups collected, {runtime}: {what}, of the floor's");
+            figures.push(figure(what, format!("{:.2}", ratio(&pairs, of)), bound));
+        }
+    }
+    let (before, _) = server.stats();
+    let drain = format!("drain 1 {address} {PAGE} 1 0 token");
+    let floor = format!("floor 1 {address} {PAGE} 1 0 token");
+    let pairs = pairs(7, &drain, &floor);
+    let used = (server.stats().0 - before).as_secs_f64() / 16.0;
+    let wall = median(pairs.iter().map(|(_, floor)| floor.wall).collect());
+    let drained = format!("{:.2}", ratio(&pairs, |walk| walk.wall));
+    figures.push(figure("the same answers read and not decoded: wall time, of the floor's", drained, ""));
+    figures.push(figure("the page server's CPU time, of the floor's wall time", format!("{:.2}", used / wall), ""));
+    figures
+}
+
+fn first() -> Vec<Figure> {
+    let (all, page) = (Server::start(ROWS, 0), Server::start(PAGE, 0));
+    let of_all = format!("first 2 {} {PAGE} 1 0 token", all.address);
+    let of_one = format!("first 2 {} {PAGE} 1 0 token", page.address);
+    let pairs = pairs(31, &of_all, &of_one);
+    let value = format!("{:.2}", ratio(&pairs, |walk| walk.first));
+    vec![figure("time to the first of 100,000 backups, of that to the first of one page", value, "about 1")]
+}
+
+fn stream() -> Vec<Figure> {
+    let server = Server::start(ROWS, 0);
+    let role = |at_a_time: usize, offset: usize| format!("stream 2 {} 100 {at_a_time} {offset} token", server.address);
+    let mut figures = Vec::new();
+    for at_a_time in [1, 8] {
+        let peaks = (0..9).map(|_| walk(&role(at_a_time, 0)).peak / walk(&role(at_a_time, ROWS - 1000)).peak);
+        let what = format!("peak memory of 1,000 pages streamed, of that of 10 pages, {at_a_time} at a time");
+        figures.push(figure(what, format!("{:.2}", median(peaks.collect())), "about 1"));
+    }
+    figures
+}
+
+fn latency() -> Vec<Figure> {
+    let server = Server::start(20_000, 50);
+    let client = |at_a_time: usize| format!("client 2 {} {PAGE} {at_a_time} 0 token", server.address);
+    let floor = format!("floor 2 {} {PAGE} 1 0 token", server.address);
+    let faster = |at_a_time| 1.0 / ratio(&pairs(7, &client(at_a_time), &floor), |walk| walk.wall);
+    vec![
+        figure(
+            "20,000 backups, 50 ms a page, 8 at a time: times as fast as the floor",
+            format!("{:.2}", faster(8)),
+            "≥ 5",
+        ),
+        figure("the same, 1 at a time: times as fast as the floor", format!("{:.2}", faster(1)), "≥ 1.00"),
+    ]
+}
+
+fn wire() -> Vec<Figure> {
+    let server = Server::start(ROWS, 0);
+    let sent = |who: &str| {
+        let before = server.stats().1;
+        walk(&format!("{who} 2 {} {PAGE} 1 0 token", server.address));
+        // Without the answer with the statistics themselves.
+        server.stats().1 - before - 200
+    };
+    let (plain, packed) = (sent("client") as f64, sent("gzip") as f64);
+    vec![
+        figure("bytes on the wire per backup", format!("{:.0}", plain / ROWS as f64), ""),
+        figure("the same with `gzip`", format!("{:.0}", packed / ROWS as f64), ""),
+    ]
+}
+
+/// Instructions from one run to the next are as good as equal: what they add for each row is the
+/// difference between a long walk and a short one.
+fn instructions() -> Vec<Figure> {
+    let server = Server::start(20_000, 0);
+    let count = |who: &str, offset: usize| {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().unwrap());
+        command.env(ROLE, format!("{who} 1 {} {PAGE} 1 {offset} token", server.address));
+        let output = command.output().expect("valgrind, to count instructions");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        let line = said.lines().find_map(|line| line.split_once("Collected : ")).unwrap();
+        line.1.trim().parse::<f64>().unwrap()
+    };
+    let per_row = |who: &str| (count(who, 0) - count(who, 10_000)) / 10_000.0;
+    let (client, floor) = (per_row("client"), per_row("floor"));
+    vec![
+        figure("instructions per backup", format!("{client:.0}"), ""),
+        figure("instructions per backup, of the floor's", format!("{:.2}", client / floor), ""),
+    ]
+}
+
+fn cinder() -> Vec<Figure> {
+    let var = |name| env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `{}`", command("cinder")));
+    let token = output(run(&format!("token {} {}", var("OS_AUTH_URL"), var("OS_PASSWORD"))));
+    let address = format!("{}|{}", var("VBS_ENDPOINT"), var("OS_PROJECT_ID"));
+    let role = |who: &str, at_a_time: usize| format!("{who} 2 {address} {PAGE} {at_a_time} 0 {}", token.trim());
+    let one = pairs(5, &role("client", 4), &role("client", 1));
+    assert_eq!(one[0].0.rows, 20_000);
+    let floor = pairs(5, &role("client", 1), &role("floor", 1));
+    vec![
+        figure(
+            "a real Cinder with 2 workers, 20,000 backups, 4 at a time: wall time, of that of 1 at a time",
+            format!("{:.2}", ratio(&one, |walk| walk.wall)),
+            "",
+        ),
+        figure(
+            "the same, 1 at a time: wall time, of the floor's",
+            format!("{:.2}", ratio(&floor, |walk| walk.wall)),
+            "",
+        ),
+    ]
+}

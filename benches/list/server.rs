@@ -1,0 +1,130 @@
+//! A page server in memory: every row is JSON from the start, so that a page is a slice of one text.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
+const PAGE_LIMIT: usize = 1000;
+
+struct Server {
+    address: String,
+    rows: String,
+    /// Where each row begins, and the end.
+    starts: Vec<usize>,
+    ids: Vec<String>,
+    by_id: HashMap<String, usize>,
+    latency: Duration,
+    sent: AtomicU64,
+}
+
+/// An id as random as a real one, and the same every time.
+fn id(random: &mut fastrand::Rng) -> String {
+    let digits = format!("{:032x}", random.u128(..));
+    format!("{}-{}-4{}-8{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
+}
+
+/// Serves so many rows, and prints where; answers take so many milliseconds.
+pub async fn serve(rows: usize, latency: u64) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    println!("{address}");
+    let mut random = fastrand::Rng::with_seed(1);
+    let ids: Vec<_> = (0..rows).map(|_| id(&mut random)).collect();
+    let (mut text, mut starts) = (String::new(), vec![0]);
+    for (row, id) in ids.iter().enumerate() {
+        // With the blanks that Python's JSON has, as Cinder's answers do.
+        write!(
+            text,
+            r#"{{"id": "{id}", "name": "nightly-{row:06}", "links": [{{"rel": "self", "href": "{address}/v3/{PROJECT_ID}/backups/{id}"}}, {{"rel": "bookmark", "href": "{address}/{PROJECT_ID}/backups/{id}"}}]}}, "#
+        )
+        .unwrap();
+        starts.push(text.len());
+    }
+    let latency = Duration::from_millis(latency);
+    let by_id = ids.iter().cloned().zip(0..).collect();
+    let server = Arc::new(Server { address, rows: text, starts, ids, by_id, latency, sent: AtomicU64::new(0) });
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio::spawn(answer(stream, Arc::clone(&server)));
+    }
+}
+
+async fn answer(mut stream: TcpStream, server: Arc<Server>) {
+    stream.set_nodelay(true).unwrap();
+    let mut head = Vec::new();
+    loop {
+        head.clear();
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let text = String::from_utf8_lossy(&head);
+        let query = text.split(' ').nth(1).and_then(|path| path.split_once('?')).map_or("", |(_, query)| query);
+        let body = if text.starts_with("GET /stats ") {
+            format!("{} {}", cpu_time().as_nanos(), server.sent.load(Ordering::Relaxed))
+        } else {
+            sleep(server.latency).await;
+            server.page(query)
+        };
+        let (encoding, body) = match text.to_lowercase().contains("\r\naccept-encoding: gzip") {
+            false => ("", body.into_bytes()),
+            true => {
+                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                gzip.write_all(body.as_bytes()).unwrap();
+                ("Content-Encoding: gzip\r\n", gzip.finish().unwrap())
+            }
+        };
+        let mut answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{encoding}Content-Length: {}\r\nOpenStack-API-Version: volume 3.0\r\nx-openstack-request-id: req-00000000-0000-4000-8000-000000000000\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        answer.extend(body);
+        server.sent.fetch_add(answer.len() as u64, Ordering::Relaxed);
+        if stream.write_all(&answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Server {
+    fn page(&self, query: &str) -> String {
+        let value = |name: &str| {
+            query
+                .split('&')
+                .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+                .map(|(_, value)| value)
+        };
+        let number = |name| value(name).and_then(|value| value.parse::<usize>().ok());
+        let limit = number("limit").unwrap_or(PAGE_LIMIT).min(PAGE_LIMIT);
+        let marker = value("marker").map(|id| self.by_id[id]);
+        let last = self.starts.len() - 1;
+        let start = (marker.map_or(0, |row| row + 1) + number("offset").unwrap_or(0)).min(last);
+        let end = (start + limit).min(last);
+        let rows = self.rows[self.starts[start]..self.starts[end]].trim_end_matches(", ");
+        let link = match end - start == limit {
+            false => String::new(),
+            true => format!(
+                r#", "backups_links": [{{"rel": "next", "href": "{}/v3/{PROJECT_ID}/backups?limit={limit}&marker={}"}}]"#,
+                self.address,
+                self.ids[end - 1]
+            ),
+        };
+        format!(r#"{{"backups": [{rows}]{link}}}"#)
+    }
+}
+
+/// What this process has used of the processors so far.
+pub fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
