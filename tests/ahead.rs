@@ -137,6 +137,26 @@ async fn the_size_of_a_page_is_what_the_service_gives() {
     }
 }
 
+/// Where the service's maximum is below the limit, the first page shows it.
+#[tokio::test(start_paused = true)]
+async fn the_services_own_maximum_is_found_out() {
+    let rows = rows(107);
+    for limit in [None, Some(11), Some(50), Some(5000)] {
+        let has = rows.clone();
+        let turn = |_, _: &Asked| Turn { maximum: Some(10), ..after(10) };
+        let service = Timed::start(turn, move |_, _| has.clone()).await;
+        let mut request = service.client().list_backups().concurrency(4);
+        if let Some(limit) = limit {
+            request = request.limit(limit);
+        }
+        let start = Instant::now();
+        assert_eq!(all(&request).await, names(&rows));
+        // 12 pages with the overlaps, of which 4 are under way at a time from the second one on.
+        assert!(start.elapsed() <= Duration::from_millis(10 + 30 + 5), "{limit:?}: {:?}", start.elapsed());
+        assert!(service.asked().len() <= 12 + 3 + 3, "{limit:?}: {}", service.asked().len());
+    }
+}
+
 /// One page after the other takes the sum of their times.
 #[tokio::test(start_paused = true)]
 async fn pages_at_the_same_time_take_less_of_it() {
@@ -216,6 +236,19 @@ async fn dropping_the_stream_cancels_what_is_under_way() {
     assert_eq!((service.under_way(), service.asked().len()), (0, 8));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_last_page_cancels_what_is_under_way_behind_it() {
+    let rows = rows(10);
+    let slowly = |number, _: &Asked| after(if number == 0 { 10 } else { 50_000 });
+    let service = Timed::start(slowly, move |_, _| rows.clone()).await;
+    let mut pages = service.client().list_backups().limit(50).concurrency(4).pages();
+    assert!(pages.try_next().await.unwrap().unwrap().is_last());
+    assert_eq!(service.under_way(), 3);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(service.under_way(), 0);
+    assert!(pages.next().await.is_none());
+}
+
 /// Whichever page fails, and however early it does.
 #[tokio::test(start_paused = true)]
 async fn an_error_comes_after_the_rows_before_it() {
@@ -230,7 +263,7 @@ async fn an_error_comes_after_the_rows_before_it() {
                 let offset = asked.get("offset").map_or(0, |offset| offset.parse().unwrap());
                 let start = marker.map_or(0, |marker| marker + 1) + offset;
                 let fails = (start..start + 10).contains(&(fails * 9));
-                Turn { after: Duration::from_millis(if fails { 1 } else { 50 }), instead: fails.then_some((500, "")) }
+                Turn { instead: fails.then_some((500, "")), ..after(if fails { 1 } else { 50 }) }
             };
             let service = Timed::start(turn, {
                 let rows = rows.clone();
@@ -259,7 +292,7 @@ async fn an_error_comes_after_the_rows_before_it() {
 #[tokio::test(start_paused = true)]
 async fn an_error_behind_the_end_is_none() {
     let rows = rows(25);
-    let turn = |number, _: &Asked| Turn { after: Duration::from_millis(5), instead: (number > 2).then_some((500, "")) };
+    let turn = |number, _: &Asked| Turn { instead: (number > 2).then_some((500, "")), ..after(5) };
     let service = Timed::start(turn, {
         let rows = rows.clone();
         move |_, _| rows.clone()
@@ -273,10 +306,8 @@ async fn an_error_behind_the_end_is_none() {
 async fn a_rate_limit_slows_the_walk_down_and_makes_no_storm() {
     let rows = rows(1000);
     for (limit, headers) in [(1, ""), (2, ""), (3, "Retry-After: 2\r\n")] {
-        let turn = move |_, asked: &Asked| Turn {
-            after: Duration::from_millis(10),
-            instead: (asked.under_way > limit).then_some((429, headers)),
-        };
+        let turn =
+            move |_, asked: &Asked| Turn { instead: (asked.under_way > limit).then_some((429, headers)), ..after(10) };
         let service = Timed::start(turn, {
             let rows = rows.clone();
             move |_, _| rows.clone()
@@ -311,8 +342,7 @@ async fn what_never_follows_is_hardly_asked_for() {
 /// and the pages behind it once.
 #[tokio::test(start_paused = true)]
 async fn only_the_page_that_is_waited_for_is_asked_for_again() {
-    let turn =
-        |number, _: &Asked| Turn { after: Duration::from_millis(10), instead: (number > 0).then_some((503, "")) };
+    let turn = |number, _: &Asked| Turn { instead: (number > 0).then_some((503, "")), ..after(10) };
     let rows = rows(1000);
     let service = Timed::start(turn, move |_, _| rows.clone()).await;
     let client = service.builder().retry(RetryPolicy::default()).build().unwrap();
@@ -325,8 +355,8 @@ async fn only_the_page_that_is_waited_for_is_asked_for_again() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_its_turn_costs_a_page_nothing() {
     let turn = |number, _: &Asked| Turn {
-        after: Duration::from_millis(if number == 0 { 9000 } else { 10 }),
         instead: (number == 1).then_some((503, "")),
+        ..after(if number == 0 { 9000 } else { 10 })
     };
     let rows = rows(30);
     let service = Timed::start(turn, {

@@ -39,7 +39,7 @@ async fn walk(
 ) -> Result<Vec<String>, (Vec<String>, Error)> {
     let mut change = Some(change);
     let mut got = Vec::new();
-    let mut pages = service.client().list_backups().limit(10).pages();
+    let mut pages = service.client().list_backups().limit(10).prefetch(false).pages();
     let mut number = 0;
     loop {
         match pages.try_next().await {
@@ -130,7 +130,7 @@ async fn inserted_rows_and_rows_that_leave_the_filter_move_nothing() {
     assert_eq!(got, before);
 
     let (world, service) = self::world(50).await;
-    let mut pages = service.client().list_backups().name_like("nightly").limit(5).pages();
+    let mut pages = service.client().list_backups().name_like("nightly").limit(5).prefetch(false).pages();
     let expected: Vec<_> = world
         .lock()
         .unwrap()

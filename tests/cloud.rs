@@ -73,7 +73,10 @@ async fn every_row_once_and_in_order_at_any_page_size() {
     let client = cloud.client().await;
     let expected: Vec<_> = truth().await.into_iter().map(|row| row.id).collect();
     for limit in [37, 100, 999, 1000, 1250, 2500, 100_000] {
-        assert_eq!(ids(&client.list_backups().limit(limit)).await, expected, "limit {limit}");
+        for at_a_time in [1, 4] {
+            let request = client.list_backups().limit(limit).concurrency(at_a_time);
+            assert_eq!(ids(&request).await, expected, "limit {limit}, {at_a_time} at a time");
+        }
     }
     let rows: Vec<_> = client.list_backups().items().try_collect().await.unwrap();
     let names: Vec<_> = rows.iter().map(|row| row.name.clone()).collect();
@@ -90,9 +93,11 @@ async fn an_offset_skips_rows_once() {
     for (limit, offset, left) in
         [(100, 30, 2470), (100, 0, 2500), (1000, 999, 1501), (1000, 2499, 1), (1000, 2500, 0), (1000, 2_147_483_647, 0)]
     {
-        let got = ids(&client.list_backups().limit(limit).offset(offset)).await;
-        assert_eq!(got.len(), left, "limit {limit}, offset {offset}");
-        assert_eq!(got, all[ROWS - left..]);
+        for at_a_time in [1, 4] {
+            let got = ids(&client.list_backups().limit(limit).offset(offset).concurrency(at_a_time)).await;
+            assert_eq!(got.len(), left, "limit {limit}, offset {offset}, {at_a_time} at a time");
+            assert_eq!(got, all[ROWS - left..]);
+        }
     }
 }
 
@@ -104,6 +109,7 @@ async fn a_walk_from_a_marker() {
     let all = ids(&client.list_backups()).await;
     assert_eq!(ids(&client.list_backups().limit(300).marker(&all[999])).await, all[1000..]);
     assert_eq!(ids(&client.list_backups().limit(300).marker(&all[999]).offset(7)).await, all[1007..]);
+    assert_eq!(ids(&client.list_backups().limit(30).marker(&all[999]).offset(7).concurrency(5)).await, all[1007..]);
     assert!(ids(&client.list_backups().marker(&all[ROWS - 1])).await.is_empty());
 
     // A walk that is taken up where one page of it ended.
@@ -162,6 +168,7 @@ async fn every_filter_and_its_twin() {
     for (request, fits) in cases {
         let expected: Vec<_> = truth.iter().filter(|row| fits(row)).map(|row| row.id.clone()).collect();
         assert_eq!(ids(&request.clone().limit(100)).await, expected, "{request:?}");
+        assert_eq!(ids(&request.clone().limit(100).concurrency(3)).await, expected, "{request:?}");
         assert_eq!(request.count().await.unwrap(), expected.len() as u64, "{request:?}");
     }
 }
@@ -347,11 +354,11 @@ fn delete(number: usize) -> String {
 }
 
 /// Walks over rows 59 to 0 in pages of 10, and changes the database behind the second one.
-async fn walk_through(change: &str) -> Result<Vec<String>, (Vec<String>, Error)> {
+async fn walk_through(change: &str, at_a_time: usize) -> Result<Vec<String>, (Vec<String>, Error)> {
     sql(&format!("delete from backups where project_id = :project; {}", (0..60).map(insert).collect::<String>()));
     let cloud = Cloud::plain().await;
     let client = changing(&cloud).await;
-    let mut pages = client.list_backups().name_like("night").limit(10).pages();
+    let mut pages = client.list_backups().name_like("night").limit(10).concurrency(at_a_time).prefetch(false).pages();
     let mut got = Vec::new();
     let keep = |got: &mut Vec<String>, page: Page| got.extend(page.into_iter().map(|backup| backup.id));
     for number in 1.. {
@@ -381,26 +388,26 @@ fn rows(numbers: impl DoubleEndedIterator<Item = usize>) -> Vec<String> {
 async fn a_walk_through_a_database_that_changes() {
     let _one = CHANGES.lock().await;
     // The second page ends with row 40.
-    assert_eq!(walk_through(&delete(40)).await.unwrap(), rows(0..60), "the marker's backup is deleted");
+    assert_eq!(walk_through(&delete(40), 1).await.unwrap(), rows(0..60), "the marker's backup is deleted");
     let gone: String = (40..49).map(delete).collect();
-    assert_eq!(walk_through(&gone).await.unwrap(), rows(0..60), "all of the page but its first row");
+    assert_eq!(walk_through(&gone, 1).await.unwrap(), rows(0..60), "all of the page but its first row");
     let around: String = (35..45).map(delete).collect();
-    assert_eq!(walk_through(&around).await.unwrap(), rows((0..35).chain(40..60)), "rows on both sides");
+    assert_eq!(walk_through(&around, 1).await.unwrap(), rows((0..35).chain(40..60)), "rows on both sides");
     let new: String = (100..120).map(insert).collect();
-    assert_eq!(walk_through(&new).await.unwrap(), rows(0..60), "new rows are not seen");
+    assert_eq!(walk_through(&new, 1).await.unwrap(), rows(0..60), "new rows are not seen");
     let renamed = format!("update backups set display_name = 'day' where id in ('{}', '{}');", row(40), row(45));
-    assert_eq!(walk_through(&renamed).await.unwrap(), rows(0..60), "the marker leaves the filter");
+    assert_eq!(walk_through(&renamed, 1).await.unwrap(), rows(0..60), "the marker leaves the filter");
     let renamed = format!("update backups set display_name = 'day' where id = '{}';", row(20));
-    assert_eq!(walk_through(&renamed).await.unwrap(), rows((0..20).chain(21..60)), "a row ahead leaves the filter");
+    assert_eq!(walk_through(&renamed, 1).await.unwrap(), rows((0..20).chain(21..60)), "a row ahead leaves the filter");
     let all = [&new, &around, &renamed].map(String::as_str).concat();
-    assert_eq!(walk_through(&all).await.unwrap(), rows((0..20).chain(21..35).chain(40..60)), "all of it at once");
+    assert_eq!(walk_through(&all, 1).await.unwrap(), rows((0..20).chain(21..35).chain(40..60)), "all of it at once");
 }
 
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn a_walk_that_has_lost_its_place() {
     let _one = CHANGES.lock().await;
-    let (got, error) = walk_through(&(40..50).map(delete).collect::<String>()).await.unwrap_err();
+    let (got, error) = walk_through(&(40..50).map(delete).collect::<String>(), 1).await.unwrap_err();
     assert_eq!(got, rows(40..60));
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
     assert_eq!(error.resume_marker(), Some(row(50).as_str()));
@@ -410,4 +417,75 @@ async fn a_walk_that_has_lost_its_place() {
 
     let error = request.marker(row(45)).send().await.unwrap_err();
     assert!(error.is_not_found(), "the caller's own marker: {error:?}");
+}
+
+/// What was read before the change and what after it is not ours to say: all rows that stayed are there,
+/// each once and in order.
+fn holds(got: &[String], stayed: &[String], context: &str) {
+    let mut newest_first = got.to_vec();
+    newest_first.sort_by(|a, b| b.cmp(a));
+    newest_first.dedup();
+    assert_eq!(got, newest_first, "in order, and each once: {context}");
+    let of_them: Vec<_> = got.iter().filter(|id| stayed.contains(id)).cloned().collect();
+    assert_eq!(of_them, stayed, "{context}");
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_walk_that_reads_ahead_through_a_database_that_changes() {
+    let _one = CHANGES.lock().await;
+    let gone = |numbers: std::ops::Range<usize>| numbers.map(delete).collect::<String>();
+    let new: String = (100..120).map(insert).collect();
+    let renamed = format!("update backups set display_name = 'day' where id in ('{}', '{}');", row(40), row(20));
+    let all = [&new, &gone(35..45), &renamed].map(String::as_str).concat();
+    for at_a_time in [2, 5] {
+        for (change, left) in [
+            (delete(40), 40..41),
+            (delete(31), 31..32),
+            (delete(5), 5..6),
+            (gone(40..49), 40..49),
+            (gone(35..45), 35..45),
+            (gone(10..25), 10..25),
+            (new.clone(), 0..0),
+            (renamed.clone(), 20..41),
+            (all.clone(), 20..45),
+        ] {
+            let context = format!("{at_a_time} at a time, {change}");
+            let got = walk_through(&change, at_a_time).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
+            holds(&got, &rows((0..left.start).chain(left.end..60)), &context);
+        }
+    }
+}
+
+/// Rows come and go while it walks, all the time.
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_walk_through_a_database_that_never_holds_still() {
+    const STATEMENTS: usize = 400;
+    let _one = CHANGES.lock().await;
+    sql(&format!("delete from backups where project_id = :project; {}", (0..300).map(insert).collect::<String>()));
+    // Every third row goes, in an order that jumps about, and new ones come.
+    let statements = (0..STATEMENTS).map(|i| match i % 4 {
+        0 => insert(1000 + i),
+        _ => delete(i * 37 % 100 * 3),
+    });
+    let script = "import sqlite3, sys, time; db = sqlite3.connect(sys.argv[1], timeout=60)
+for statement in sys.argv[2].split('\\n'):
+    db.execute(statement.replace(':project', repr(sys.argv[3]))); db.commit(); time.sleep(0.01)";
+    let statements = statements.map(|statement| statement.replace('\n', " ")).collect::<Vec<_>>().join("\n");
+    let arguments = ["-c", script, &var("CLOUD_DATABASE"), &statements, &var("CLOUD_CHANGING_PROJECT_ID")];
+    let mut changes = std::process::Command::new("python3").args(arguments).spawn().unwrap();
+
+    let cloud = Cloud::plain().await;
+    let client = changing(&cloud).await;
+    let stayed = rows((0..300).filter(|number| number % 3 != 0));
+    let mut walks = 0;
+    while changes.try_wait().unwrap().is_none() {
+        let at_a_time = 1 + walks % 5;
+        let got = ids(&client.list_backups().limit(10).concurrency(at_a_time)).await;
+        holds(&got, &stayed, &format!("walk {walks}, {at_a_time} at a time"));
+        walks += 1;
+    }
+    assert!(changes.wait().unwrap().success());
+    assert!(walks >= 3, "only {walks} walks");
 }

@@ -35,7 +35,7 @@ fn client(cloud: &Cloud) -> (Client, Arc<AtomicUsize>) {
 async fn a_walk_outlives_its_tokens() {
     let cloud = Cloud::plain().await;
     let (client, rejected) = client(&cloud);
-    let mut pages = client.list_backups().limit(1000).pages();
+    let mut pages = client.list_backups().limit(1000).prefetch(false).pages();
     let mut rows = 0;
     for renewals in 0..2 {
         rows += pages.try_next().await.unwrap().unwrap().backups.len();

@@ -1,10 +1,12 @@
 //! What the speed promises are measured with: `cargo bench`, or `cargo bench -- NAME ..` for some of the
-//! figures. Each is a ratio of two things measured in turn, in processes of their own, in one run.
+//! figures; `--write` writes benches/README.md. Each figure is a ratio of two things measured in turn, in
+//! processes of their own, in one run.
 
 mod build;
 mod floor;
 mod server;
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -56,19 +58,53 @@ fn main() {
     if let Ok(role) = env::var(ROLE) {
         return child(&role.split(' ').collect::<Vec<_>>());
     }
-    let named: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let (options, named): (Vec<String>, Vec<String>) =
+        env::args().skip(1).partition(|argument| argument.starts_with("--"));
     if let Some(unknown) = named.iter().find(|name| !BENCHES.iter().any(|(known, ..)| known == name)) {
         let known: Vec<_> = BENCHES.iter().map(|(name, ..)| *name).collect();
         eprintln!("there is no {unknown}, only {}", known.join(", "));
         std::process::exit(2);
     }
+    if options.iter().any(|option| option == "--write") {
+        return write();
+    }
     for (name, bench, by_itself) in BENCHES {
         if named.iter().any(|given| given == name) || (named.is_empty() && *by_itself) {
             for Figure { what, value, bound } in bench() {
-                println!("| {what} | {value} | {bound} | `{}` |", command(name));
+                println!("{what}: {value}{}", if bound.is_empty() { String::new() } else { format!(" ({bound})") });
             }
         }
     }
+}
+
+/// Runs all of it three times, and writes the table.
+fn write() {
+    let mut table = String::new();
+    for (name, bench, _) in BENCHES {
+        // Building takes minutes, and no page server's mood changes it.
+        let runs: Vec<_> = (0..if *name == "build" { 1 } else { 3 }).map(|_| bench()).collect();
+        for (row, Figure { what, bound, .. }) in runs[0].iter().enumerate() {
+            let values: Vec<_> = runs.iter().map(|run| run[row].value.as_str()).collect();
+            writeln!(table, "| {what} | {bound} | {} | `{}` |", values.join(", "), command(name)).unwrap();
+            eprintln!("{what}: {}", values.join(", "));
+        }
+    }
+    let said = |program: &str, argument: &str| {
+        output({
+            let mut command = Command::new(program);
+            command.arg(argument);
+            command
+        })
+    };
+    let cores = std::thread::available_parallelism().unwrap();
+    let text = format!(
+        include_str!("README.md.in"),
+        all = command("--write"),
+        cores = cores,
+        rustc = said("rustc", "--version").trim(),
+        table = table.trim_end(),
+    );
+    fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/README.md"), text).unwrap();
 }
 
 // ------------------------------------------------------------------------------------- processes --

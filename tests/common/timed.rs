@@ -34,10 +34,12 @@ pub struct Turn {
     pub after: Duration,
     /// Another answer than the model's: a status, and headers.
     pub instead: Option<(u16, &'static str)>,
+    /// The service's own maximum of rows to a page, where it is not the model's.
+    pub maximum: Option<usize>,
 }
 
 pub fn after(milliseconds: u64) -> Turn {
-    Turn { after: Duration::from_millis(milliseconds), instead: None }
+    Turn { after: Duration::from_millis(milliseconds), instead: None, maximum: None }
 }
 
 #[derive(Default)]
@@ -156,7 +158,14 @@ async fn serve(
                 Some((status, headers)) => (status, headers, String::new()),
                 None => {
                     let rows = rows(log.answered - 1, &asked);
-                    let (status, body) = model::answer(&rows, &asked.query, version.parse().unwrap());
+                    let query = match (turn.maximum, asked.get("limit").and_then(|limit| limit.parse().ok())) {
+                        (Some(maximum), limit) if limit.is_none_or(|limit: usize| limit > maximum) => {
+                            // The last one counts where a name is there twice.
+                            format!("{}&limit={maximum}", asked.query)
+                        }
+                        _ => asked.query.clone(),
+                    };
+                    let (status, body) = model::answer(&rows, &query, version.parse().unwrap());
                     (status, "", body.to_string())
                 }
             }
