@@ -178,13 +178,13 @@ impl Walk {
                 // The marker that the offset counts from may be gone, or the place itself.
                 Err(error) if asked.overlaps && error.is_not_found() => {}
                 Err(error) if self.lost_its_place(&error) => {
-                    self.forget_ahead();
+                    self.ahead.clear();
                     return self.find_its_place(&error, deadline).await;
                 }
                 Err(error) => return Err(error),
             }
             tracing::debug!(page = self.page, "what was read ahead does not follow, asking for it by its marker");
-            self.forget_ahead();
+            self.ahead.clear();
             self.ahead.slow_down();
         }
     }
@@ -234,13 +234,8 @@ impl Walk {
         if rows == asked.rows {
             self.ahead.went_well();
         } else {
-            self.forget_ahead();
+            self.ahead.clear();
         }
-    }
-
-    fn forget_ahead(&mut self) {
-        self.ahead.clear();
-        self.rows = 0;
     }
 
     /// Whether the place to go on from was deleted since the page that ends there. A marker of the

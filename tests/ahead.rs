@@ -356,7 +356,7 @@ async fn only_the_page_that_is_waited_for_is_asked_for_again() {
 async fn waiting_for_its_turn_costs_a_page_nothing() {
     let turn = |number, _: &Asked| Turn {
         instead: (number == 1).then_some((503, "")),
-        ..after(if number == 0 { 9000 } else { 10 })
+        ..after(if number == 0 { 9000 } else { 2000 })
     };
     let rows = rows(30);
     let service = Timed::start(turn, {

@@ -278,10 +278,11 @@ async fn drain(http: &reqwest::Client, url: String, limit: usize, token: &str) -
     let (mut rows, mut marker) = (0, String::new());
     loop {
         let answer = http.get(format!("{url}{marker}")).header("X-Auth-Token", token).send().await.unwrap();
-        let body = answer.text().await.unwrap();
-        match body.rfind("&marker=") {
+        let body = answer.bytes().await.unwrap();
+        let end = String::from_utf8_lossy(&body[body.len().saturating_sub(200)..]);
+        match end.rfind("&marker=") {
             None => return rows,
-            Some(at) => body[at..].trim_end_matches("\"}]}").clone_into(&mut marker),
+            Some(at) => end[at..].trim_end_matches("\"}]}").clone_into(&mut marker),
         }
         rows += limit;
     }
