@@ -136,9 +136,6 @@ impl ListBackups {
     ///   and one more again after pages without one, twice as many each time. Only the page that the
     ///   walk goes on with is asked for again, the others wait for their turn.
     ///
-    /// Pages are fetched on the tokio runtime that the stream is polled in. Dropping the stream
-    /// cancels them.
-    ///
     /// # Examples
     ///
     /// ```no_run
@@ -156,8 +153,8 @@ impl ListBackups {
     }
 
     /// Whether a walk asks for the next page while the caller works on the present one. On unless
-    /// set: a caller who stops early has asked for one page too many. This is for
-    /// [`concurrency`](Self::concurrency) 1; with more, there are pages under way in any case.
+    /// set; a caller who stops early has then asked for one page too many. This is for a
+    /// [`concurrency`](Self::concurrency) of 1: with more, there are pages under way in any case.
     pub fn prefetch(mut self, prefetch: bool) -> Self {
         self.prefetch = prefetch;
         self
@@ -169,8 +166,9 @@ impl ListBackups {
     ///
     /// The next page is asked for at the configured endpoint, with this request's own parameters
     /// and the marker (without one, the offset) of the link to it; the rest of the link is never
-    /// used. [`limit`](Self::limit) is the size of a page, and can't be 0 here. To stop early, drop
-    /// the stream.
+    /// used. [`limit`](Self::limit) is the size of a page, and can't be 0 here. Pages are fetched on
+    /// the tokio runtime that the stream is polled in. To stop early, drop the stream: that cancels
+    /// what is under way.
     ///
     /// Every backup that is there throughout comes once, in order, whatever is created, deleted or
     /// changed meanwhile. A server that pages by offset only (Cinder does not) can't promise that.

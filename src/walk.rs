@@ -26,9 +26,10 @@ type Fetched = Result<(Page, Result<(), Error>), Error>;
 /// A walk over all pages.
 ///
 /// What follows the last row given out is always `request`. Pages further on are asked for by
-/// offset from there, each from the last row of the page before it on. Such a page counts only if
-/// it does begin with that row: then it is what a marker would have led to. Rows are listed by what
-/// never changes of them, so it does not matter when it was read.
+/// offset from there (Cinder counts it from the marker on), each from the last row of the page
+/// before it on. Such a page counts only if it does begin with that row: then it is what a marker
+/// would have led to. Rows are listed by what never changes of them, so it does not matter which
+/// page was read first.
 pub(crate) struct Walk {
     /// What to ask for next.
     request: ListBackups,
@@ -119,16 +120,12 @@ impl Walk {
                 }
             }
         };
-        match self.state {
-            State::Middle if self.request.prefetch => {
-                if self.ahead.is_empty() {
-                    let next = self.ask();
-                    self.ahead.push(next);
-                }
-                self.ask_further();
+        if self.request.prefetch && matches!(self.state, State::Middle) {
+            if self.ahead.is_empty() {
+                let next = self.ask();
+                self.ahead.push(next);
             }
-            State::Middle => {}
-            _ => self.ahead.clear(),
+            self.ask_further();
         }
         Ok(Some((page, self)))
     }
@@ -217,12 +214,11 @@ impl Walk {
     }
 
     fn fetch(&self, given: Given) -> impl Future<Output = Fetched> + Send + use<> {
-        let (client, pace) = (self.request.client.clone(), Arc::clone(&self.ahead.pace));
-        let (microversion, page) = (self.microversion, self.asked);
+        let (inner, pace) = (Arc::clone(&self.request.client.0), Arc::clone(&self.ahead.pace));
+        let (microversion, number) = (self.microversion, self.asked);
         async move {
-            let inner = &client.0;
-            let asked = Request { given: &given, microversion, page, deadline: inner.deadline(), pace: Some(&pace) };
-            inner.fetch(asked).await.map(Page::of)
+            let (deadline, pace) = (inner.deadline(), Some(&*pace));
+            inner.fetch(Request { given: &given, microversion, page: number, deadline, pace }).await.map(Page::of)
         }
     }
 

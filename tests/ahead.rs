@@ -114,7 +114,7 @@ async fn behind_the_end_there_are_only_a_few_empty_pages() {
             let pages: Vec<_> = request.pages().try_collect().await.unwrap();
             assert_eq!(pages.iter().flat_map(ids).collect::<Vec<_>>(), names(&rows));
             let asked = service.asked().len();
-            assert!(asked <= pages.len() + at_a_time - 1, "{asked} for {} pages", pages.len());
+            assert!(asked < pages.len() + at_a_time, "{asked} for {} pages", pages.len());
         }
     }
 }
@@ -322,6 +322,18 @@ async fn a_rate_limit_slows_the_walk_down_and_makes_no_storm() {
         assert!(asked.len() <= 112 + 7 + refused, "{} of which {refused} were refused", asked.len());
         assert!(refused <= 7 + 8, "{refused} were refused");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_rate_limit_it_is_as_many_at_a_time_again() {
+    let rows = rows(1000);
+    let turn = |number, _: &Asked| Turn { instead: (number == 2).then_some((429, "")), ..after(10) };
+    let service = Timed::start(turn, move |_, _| rows.clone()).await;
+    let client = service.builder().retry(RetryPolicy::default()).build().unwrap();
+    assert_eq!(all(&client.list_backups().limit(10).concurrency(4)).await.len(), 1000);
+    let under_way: Vec<_> = service.asked().iter().map(|asked| asked.under_way).collect();
+    assert!(under_way[4..8].iter().all(|number| *number <= 2), "{under_way:?}");
+    assert!(under_way[20..].contains(&4), "{under_way:?}");
 }
 
 /// Where nothing that is read ahead follows, little is read ahead.
