@@ -9,8 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
+
+/// After how many pages without trouble there is always one more at a time.
+const MOST_PATIENCE: usize = 64;
 
 /// Pages that were asked for and not yet given out, in their order. Dropping it cancels them.
 pub(crate) struct Ahead<T> {
@@ -83,7 +87,7 @@ impl<T> Ahead<T> {
         if self.pace.crowded.swap(false, Ordering::Relaxed) {
             self.slow_down();
             // A limit that was met once will be met again.
-            self.patience = self.patience.saturating_mul(2);
+            self.patience = (self.patience * 2).min(MOST_PATIENCE);
         }
         self.pages.len() + 1 < self.at_a_time
     }
@@ -107,27 +111,27 @@ impl<T> Ahead<T> {
 /// What the pages under way in one walk have to know of each other.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    /// The number of the page that the walk goes on with.
-    turn: watch::Sender<u64>,
+    /// The number of the page that the walk waits for, and until when it does.
+    turn: watch::Sender<(u64, Option<Instant>)>,
     crowded: AtomicBool,
 }
 
 impl Pace {
-    pub(crate) fn next_is(&self, page: u64) {
-        self.turn.send_replace(page);
+    pub(crate) fn waits_for(&self, page: u64, deadline: Option<Instant>) {
+        self.turn.send_replace((page, deadline));
     }
 
-    /// A page could not be had, and is to be asked for again: only the one that the walk goes on
-    /// with may be, so that many at a time never become a storm. Says whether it had to wait.
-    pub(crate) async fn turn(&self, page: u64) -> bool {
+    /// A page could not be had. Only the one that the walk waits for is asked for again, so that
+    /// many at a time never become a storm.
+    pub(crate) fn is_crowded(&self) {
         self.crowded.store(true, Ordering::Relaxed);
+    }
+
+    /// Until when the walk waits for the page: known once it does.
+    pub(crate) async fn deadline(&self, page: u64) -> Option<Instant> {
         let mut turn = self.turn.subscribe();
-        let waits = *turn.borrow_and_update() < page;
-        if waits {
-            // It never ends early: the other end is here.
-            let _ = turn.wait_for(|turn| *turn >= page).await;
-        }
-        waits
+        // It never ends early: the other end is here.
+        turn.wait_for(|turn| turn.0 >= page).await.ok().and_then(|turn| turn.1)
     }
 }
 
@@ -147,7 +151,7 @@ mod tests {
         let mut patience = 2;
         for _ in 0..3 {
             assert_eq!(room(&mut ahead), 8);
-            ahead.pace.crowded.store(true, Ordering::Relaxed);
+            ahead.pace.is_crowded();
             assert_eq!(room(&mut ahead), 4);
             assert_eq!(room(&mut ahead), 4, "once for what happened at the same time");
             patience *= 2;
@@ -158,11 +162,12 @@ mod tests {
                 }
             }
         }
-        for _ in 0..5 {
-            ahead.slow_down();
+        for _ in 0..10 {
+            ahead.pace.is_crowded();
+            room(&mut ahead);
         }
         assert_eq!(room(&mut ahead), 1);
-        for _ in 0..1000 {
+        for _ in 0..7 * 64 {
             ahead.went_well();
         }
         assert_eq!(room(&mut ahead), 8);

@@ -140,8 +140,9 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a page may take in all: its attempts, the waits between them, and new tokens. No
-    /// limit unless set, beyond those of the attempts.
+    /// How long a page may take in all: its attempts, the waits between them, and new tokens. In a
+    /// walk, that is from when the stream waits for it. No limit unless set, beyond those of the
+    /// attempts.
     pub fn page_deadline(mut self, deadline: Duration) -> Self {
         self.page_deadline = Some(deadline);
         self

@@ -1,14 +1,17 @@
 //! One page from the service: attempts, tokens, hooks, and what can go wrong.
 
 use std::error::Error as StdError;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use http_body_util::{LengthLimitError, Limited};
 use progenitor_client::{ClientHooks, OperationInfo};
 use reqwest::Response;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::field::{Empty, debug};
 use tracing::{Instrument, Span};
 
@@ -29,10 +32,24 @@ pub(crate) struct Request<'a> {
     pub(crate) microversion: Option<Microversion>,
     /// Which page of a walk it is, from 1 on.
     pub(crate) page: u64,
-    /// When the page has to be there.
-    pub(crate) deadline: Option<Instant>,
-    /// Where other pages of the walk can be under way at the same time.
-    pub(crate) pace: Option<&'a Pace>,
+    pub(crate) due: Due<'a>,
+}
+
+/// When a page has to be there.
+#[derive(Clone, Copy)]
+pub(crate) enum Due<'a> {
+    By(Option<Instant>),
+    /// The walk says so once it waits for it.
+    InTurn(&'a Pace),
+}
+
+impl Request<'_> {
+    async fn deadline(&self) -> Option<Instant> {
+        match self.due {
+            Due::By(deadline) => deadline,
+            Due::InTurn(pace) => pace.deadline(self.page).await,
+        }
+    }
 }
 
 /// A decoded page, and what the headers said of it.
@@ -50,22 +67,22 @@ impl Inner {
 
     /// One page, in as many attempts as it takes and may take.
     pub(crate) async fn fetch(&self, request: Request<'_>) -> Result<Answer, Error> {
-        let mut deadline = request.deadline;
         let mut renewed = false;
         let mut delays = self.retry.delays();
         let mut last = None;
         let mut attempt = 0_u32;
+        let mut expired = pin!(async {
+            match request.deadline().await {
+                Some(deadline) => sleep_until(deadline).await,
+                None => pending().await,
+            }
+        });
         loop {
             attempt = attempt.saturating_add(1);
-            let attempted = self.attempt(request, attempt, &mut renewed);
-            let (result, retry_after) = match deadline {
-                None => attempted.await,
-                Some(deadline) => match timeout_at(deadline, attempted).await {
-                    Ok(attempted) => attempted,
-                    Err(_) => {
-                        return Err(Error::PageDeadline { attempts: attempt, last: last.map(Box::new) });
-                    }
-                },
+            let attempted = pin!(self.attempt(request, attempt, &mut renewed));
+            let (result, retry_after) = match select(attempted, expired.as_mut()).await {
+                Either::Left((attempted, _)) => attempted,
+                Either::Right(_) => return Err(Error::PageDeadline { attempts: attempt, last: last.map(Box::new) }),
             };
             let error = match result {
                 Ok(answer) => return Ok(answer),
@@ -75,14 +92,12 @@ impl Inner {
             let Some(delay) = delay else {
                 return Err(error);
             };
-            let (wait, now) = (self.retry.wait(delay, retry_after), Instant::now());
-            if let Some(pace) = request.pace
-                && pace.turn(request.page).await
-            {
-                // Only now does the walk wait for it.
-                deadline = self.deadline();
+            let (wait, failed) = (self.retry.wait(delay, retry_after), Instant::now());
+            if let Due::InTurn(pace) = request.due {
+                pace.is_crowded();
             }
-            let wait = wait.saturating_sub(now.elapsed());
+            let deadline = request.deadline().await;
+            let wait = wait.saturating_sub(failed.elapsed());
             // What can't be waited for in time need not be waited for at all.
             if deadline.is_some_and(|deadline| wait >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);

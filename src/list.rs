@@ -5,7 +5,7 @@ use std::future::Future;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::fetch::Request;
+use crate::fetch::{Due, Request};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
 use crate::microversion::Microversion;
 use crate::parameter::{Given, Parameter, Value};
@@ -107,8 +107,7 @@ impl ListBackups {
             request.given.check()?;
             let inner = &request.client.0;
             let microversion = request.microversion();
-            let asked =
-                Request { given: &request.given, microversion, page: 1, deadline: inner.deadline(), pace: None };
+            let asked = Request { given: &request.given, microversion, page: 1, due: Due::By(inner.deadline()) };
             let (page, way_on) = Page::of(inner.fetch(asked).await?);
             way_on.map(|()| page)
         }
@@ -129,12 +128,13 @@ impl ListBackups {
     ///   backup, so those behind the first are one short; with a [`limit`](Self::limit) of 1
     ///   nothing would be left, and it is walked one page at a time. Where the service's own maximum
     ///   is below the limit, or there is no limit, the first page shows how large pages are.
-    /// - **What it costs the service**: the same pages, more of them at once; up to `pages - 1` more
-    ///   behind the end, which are empty; and as many again where a page has to be thrown away.
+    /// - **What it costs the service**: the same backups, more pages of them at once; up to
+    ///   `pages - 1` pages behind the end, which are empty; and as many again where one has to be
+    ///   thrown away.
     /// - **What it costs here**: up to `pages` pages in memory, and as many connections.
     /// - **Rate limits**: after a transient fault such as 429, half as many are asked for at a time,
-    ///   and one more again after pages without one, twice as many each time. Only the page that the
-    ///   walk goes on with is asked for again, the others wait for their turn.
+    ///   and one more again after some pages without one, more of them each time. Only the page that
+    ///   the walk waits for is asked for again, the others when their turn comes.
     ///
     /// # Examples
     ///
@@ -166,9 +166,9 @@ impl ListBackups {
     ///
     /// The next page is asked for at the configured endpoint, with this request's own parameters
     /// and the marker (without one, the offset) of the link to it; the rest of the link is never
-    /// used. [`limit`](Self::limit) is the size of a page, and can't be 0 here. Pages are fetched on
-    /// the tokio runtime that the stream is polled in. To stop early, drop the stream: that cancels
-    /// what is under way.
+    /// used. [`limit`](Self::limit) is the size of a page, and can't be 0 here. Pages are fetched in
+    /// tasks on the tokio runtime that the stream is polled in. To stop early, drop the stream: that
+    /// cancels what is under way.
     ///
     /// Every backup that is there throughout comes once, in order, whatever is created, deleted or
     /// changed meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
@@ -239,13 +239,8 @@ impl ListBackups {
             request.given.remove(&MARKER);
             request.given.check()?;
             let (given, inner) = (&request.given, &request.client.0);
-            let asked = Request {
-                given,
-                microversion: request.microversion(),
-                page: 1,
-                deadline: inner.deadline(),
-                pace: None,
-            };
+            let asked =
+                Request { given, microversion: request.microversion(), page: 1, due: Due::By(inner.deadline()) };
             let answer = inner.fetch(asked).await?;
             answer.list.count.ok_or_else(|| Error::Undecodable {
                 request_id: answer.request_id,

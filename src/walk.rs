@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::ahead::{Ahead, Asked};
-use crate::fetch::Request;
+use crate::fetch::{Due, Request};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, WITH_COUNT};
 use crate::microversion::Microversion;
 use crate::page::Next;
@@ -44,9 +44,9 @@ pub(crate) struct Walk {
     ahead: Ahead<Fetched>,
     /// The number of the last page that was asked for.
     asked: u64,
-    /// How many rows behind the last one given out the pages under way should have.
+    /// How many rows the pages under way should add to those given out.
     rows: u64,
-    /// How many rows a page has, or 0.
+    /// How many rows a page has; 0 where that is not known.
     size: u64,
 }
 
@@ -60,7 +60,7 @@ enum State {
 /// The last page that had rows, for the case that the place to go on from disappears.
 #[derive(Default)]
 struct Last {
-    /// The row before it, or the caller's marker.
+    /// A marker that leads to its first row again, if there is one.
     marker: Option<String>,
     /// The ids of its rows, one a line: as one text, because there is one for every row.
     ids: String,
@@ -120,7 +120,9 @@ impl Walk {
                 }
             }
         };
-        if self.request.prefetch && matches!(self.state, State::Middle) {
+        if !matches!(self.state, State::Middle) {
+            self.ahead.clear();
+        } else if self.request.prefetch {
             if self.ahead.is_empty() {
                 let next = self.ask();
                 self.ahead.push(next);
@@ -146,43 +148,46 @@ impl Walk {
     async fn next(&mut self) -> Fetched {
         // For the page as a whole, also where it takes more than one request.
         let deadline = self.request.client.0.deadline();
+        self.ahead.pace.waits_for(self.page, deadline);
         loop {
-            let mut asked = match self.ahead.pop() {
-                Some(asked) => asked,
-                None => self.ask(),
+            let (mut asked, before) = match self.ahead.pop() {
+                Some(asked) => (asked, true),
+                None => (self.ask(), false),
             };
             self.ask_further();
-            let Some(fetched) = asked.answer().await else {
-                return Err(Error::pagination(None, "the runtime that it was asked for in has ended"));
-            };
-            match fetched {
-                Ok((mut page, way_on)) => {
-                    let size = page.backups.len() as u64;
+            match asked.answer().await {
+                Some(Ok((page, way_on))) if !asked.overlaps => {
+                    // A marker leads to the same row again, but not with an offset from there.
+                    let given = &self.request.given;
+                    let marker = given.marker_given().filter(|_| given.integer_given(&OFFSET).unwrap_or(0) == 0);
+                    self.last.keep(&page, marker.map(str::to_owned));
+                    self.goes_on_behind(&asked, page.backups.len());
+                    return Ok((page, way_on));
+                }
+                Some(Ok((mut page, way_on))) => {
                     let first = page.backups.first().map(|backup| backup.id.as_str());
-                    if !asked.overlaps {
-                        self.last.keep(&page, self.request.given.marker_given().map(str::to_owned));
-                        self.goes_on_behind(&asked, size);
-                        return Ok((page, way_on));
-                    }
                     if first.is_some() && first == self.last.row(0) {
                         // With the row that the two have in common, which may be all that stays.
                         self.last.keep(&page, self.last.row(1).map(str::to_owned));
+                        self.goes_on_behind(&asked, page.backups.len());
                         page.backups.remove(0);
-                        self.goes_on_behind(&asked, size);
                         return Ok((page, way_on));
                     }
+                    tracing::debug!(page = self.page, "what was read ahead does not follow, asking by marker");
+                    self.ahead.slow_down();
                 }
-                // The marker that the offset counts from may be gone, or the place itself.
-                Err(error) if asked.overlaps && error.is_not_found() => {}
-                Err(error) if self.lost_its_place(&error) => {
+                // The marker that its offset counts from may be gone.
+                Some(Err(error)) if asked.overlaps && error.is_not_found() => self.ahead.slow_down(),
+                Some(Err(error)) if self.lost_its_place(&error) => {
                     self.ahead.clear();
                     return self.find_its_place(&error, deadline).await;
                 }
-                Err(error) => return Err(error),
+                Some(Err(error)) => return Err(error),
+                // It went with the runtime of an earlier poll.
+                None if before => {}
+                None => return Err(Error::pagination(None, "the runtime that it was asked for in has ended")),
             }
-            tracing::debug!(page = self.page, "what was read ahead does not follow, asking for it by its marker");
             self.ahead.clear();
-            self.ahead.slow_down();
         }
     }
 
@@ -195,7 +200,6 @@ impl Walk {
 
     /// Asks for pages behind those that are under way, as many as may be.
     fn ask_further(&mut self) {
-        self.ahead.pace.next_is(self.page);
         // A page of one row, which it shares with the one before it, leads nowhere.
         while self.size > 1 && self.ahead.has_room() {
             let mut given = self.request.given.clone();
@@ -217,28 +221,34 @@ impl Walk {
         let (inner, pace) = (Arc::clone(&self.request.client.0), Arc::clone(&self.ahead.pace));
         let (microversion, number) = (self.microversion, self.asked);
         async move {
-            let (deadline, pace) = (inner.deadline(), Some(&*pace));
-            inner.fetch(Request { given: &given, microversion, page: number, deadline, pace }).await.map(Page::of)
+            let asked = Request { given: &given, microversion, page: number, due: Due::InTurn(&pace) };
+            inner.fetch(asked).await.map(Page::of)
         }
     }
 
     /// The page that was asked for is given out, and has this size.
-    fn goes_on_behind(&mut self, asked: &Asked<Fetched>, size: u64) {
-        self.size = size;
-        let rows = size - u64::from(asked.overlaps);
+    fn goes_on_behind(&mut self, asked: &Asked<Fetched>, size: usize) {
+        self.size = size as u64;
+        let rows = self.size.saturating_sub(u64::from(asked.overlaps));
         self.rows = self.rows.saturating_sub(rows);
         if rows == asked.rows {
             self.ahead.went_well();
-        } else {
-            self.ahead.clear();
+            return;
+        }
+        // Nothing can follow it that was asked for.
+        self.ahead.clear();
+        if !matches!(self.state, State::Start) {
+            self.ahead.slow_down();
         }
     }
 
     /// Whether the place to go on from was deleted since the page that ends there. A marker of the
-    /// caller's is his own to mend.
+    /// caller's is his own to mend; that is one, too, where links have offsets only.
     fn lost_its_place(&self, error: &Error) -> bool {
+        let given = &self.request.given;
         matches!(self.state, State::Middle)
-            && self.request.given.marker_given().is_some_and(|marker| is_about(error, marker))
+            && given.get(&OFFSET).is_none()
+            && given.marker_given().is_some_and(|marker| is_about(error, marker))
     }
 
     /// Goes on from the last row before that place that still exists. All rows between the two are
@@ -248,7 +258,8 @@ impl Walk {
         for id in self.last.ids.lines().rev().filter(|id| *id != lost) {
             self.request.given.set(&MARKER, Value::Text(id.to_owned()));
             let given = &self.request.given;
-            let asked = Request { given, microversion: self.microversion, page: self.page, deadline, pace: None };
+            let due = Due::By(deadline);
+            let asked = Request { given, microversion: self.microversion, page: self.page, due };
             let (page, way_on) = match self.request.client.0.fetch(asked).await {
                 Err(error) if is_about(&error, id) => continue,
                 answer => Page::of(answer?),

@@ -273,3 +273,36 @@ async fn looking_for_the_place_has_the_pages_deadline() {
     assert!(matches!(error, Error::PageDeadline { .. }), "{error:?}");
     assert!(service.seen().len() < 50, "{}", service.seen().len());
 }
+
+/// From the caller's marker on, the rows that his offset skips would come back.
+#[tokio::test]
+async fn a_first_page_behind_an_offset_that_is_deleted_has_no_place_to_take_it_up_at() {
+    for (offset, place) in [(0, true), (3, false)] {
+        let (world, service) = world(50).await;
+        let before = all(&world);
+        let request = service.client().list_backups().limit(10).marker(&before[4]).offset(offset).prefetch(false);
+        let mut pages = request.pages();
+        let first = pages.try_next().await.unwrap().unwrap();
+        delete(&world, &ids(&first).into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let error = pages.try_next().await.unwrap_err();
+        assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+        assert_eq!(error.resume_marker(), place.then_some(before[4].as_str()));
+    }
+}
+
+/// Where links have offsets only, the marker stays the caller's, and so does its loss.
+#[tokio::test]
+async fn a_callers_marker_that_is_deleted_is_not_replaced() {
+    let gone = r#"{"itemNotFound":{"code":404,"message":"Backup m could not be found."}}"#;
+    let service = Service::start(move |request, _| match (request.get("marker"), request.get("offset")) {
+        (Some("m"), None) => request.page(&page(&["a", "b"], Some("limit=2&offset=2"))),
+        (Some("m"), _) => request.answer(404, gone),
+        _ => request.page(&page(&["e"], None)),
+    })
+    .await;
+    let mut items = service.client().list_backups().limit(2).marker("m").items();
+    assert_eq!(items.try_next().await.unwrap().unwrap().id, "a");
+    assert_eq!(items.try_next().await.unwrap().unwrap().id, "b");
+    assert!(items.try_next().await.unwrap_err().is_not_found());
+    assert_eq!(service.seen().len(), 2);
+}

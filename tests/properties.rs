@@ -67,7 +67,12 @@ proptest! {
 
     /// However a list is cut into pages, empty ones among them, the walk gives the list.
     #[test]
-    fn any_pages_give_the_list(sizes in vec(0..5_usize, 1..12), by_offset in any::<bool>()) {
+    fn any_pages_give_the_list(
+        sizes in vec(0..5_usize, 1..12),
+        by_offset in any::<bool>(),
+        limit in prop::option::of(1..5_i32),
+        at_a_time in 1..5_usize,
+    ) {
         runtime().block_on(async {
             let rows: Vec<String> = (0..sizes.iter().sum()).map(|row| format!("row-{row}")).collect();
             let mut rest = rows.as_slice();
@@ -81,14 +86,21 @@ proptest! {
             let service = Service::start(move |request, _| {
                 let at = request.get(if by_offset { "offset" } else { "marker" });
                 let number: usize = at.map_or(0, |at| at.trim_start_matches("page-").parse().unwrap());
+                if number > last {
+                    return request.page(&page(&[], None));
+                }
                 let next = if by_offset { format!("offset={}", number + 1) } else { format!("limit=3&marker=page-{}", number + 1) };
                 let ids: Vec<_> = pages[number].iter().map(String::as_str).collect();
                 request.page(&page(&ids, (number < last).then_some(next.as_str())))
             })
             .await;
-            let got: Vec<_> = service.client().list_backups().items().map_ok(|row| row.id).try_collect().await.unwrap();
+            let mut request = service.client().list_backups().concurrency(at_a_time);
+            if let Some(limit) = limit {
+                request = request.limit(limit);
+            }
+            let got: Vec<_> = request.items().map_ok(|row| row.id).try_collect().await.unwrap();
             prop_assert_eq!(got, rows);
-            prop_assert_eq!(service.seen().len(), sizes.len());
+            prop_assert!(at_a_time > 1 || service.seen().len() == sizes.len());
             Ok(())
         })?;
     }

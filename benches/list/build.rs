@@ -17,7 +17,8 @@ struct Cost {
 }
 
 pub fn figures() -> Vec<Figure> {
-    let main = "fn main() { println!(\"{:?}\", vbs_client::Client::builder(\"\").build().map(|client| client.list_backups().items())); }";
+    let main =
+        "fn main() { drop(vbs_client::Client::builder(\"\").build().map(|client| client.list_backups().items())); }";
     let with_crate = |name: &str, path: &Path| {
         let dependencies = format!(
             "vbs-client = {{ path = {path:?} }}\ntokio = {{ version = \"1\", features = [\"rt-multi-thread\"] }}"
