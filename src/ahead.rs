@@ -7,6 +7,8 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_core::future::BoxFuture;
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -30,33 +32,48 @@ pub(crate) struct Ahead<T> {
 
 /// A page that was asked for.
 pub(crate) struct Asked<T> {
-    task: JoinHandle<T>,
+    page: Under<T>,
     /// Whether it begins with the last row of the page before it.
     pub(crate) overlaps: bool,
     /// How many rows it adds to the page before it, if it is of the size that it should be.
     pub(crate) rows: u64,
 }
 
-impl<T: Send + 'static> Asked<T> {
-    /// Begins to ask, whether or not anyone waits for the answer.
-    pub(crate) fn new(page: impl Future<Output = T> + Send + 'static, overlaps: bool, rows: u64) -> Self {
-        let task = tokio::spawn(page.in_current_span().with_current_subscriber());
-        Self { task, overlaps, rows }
-    }
+enum Under<T> {
+    Way(BoxFuture<'static, T>),
+    Task(Task<T>),
+}
 
-    /// The answer; none where the runtime that it was asked for in has ended.
-    pub(crate) async fn answer(&mut self) -> Option<T> {
-        match (&mut self.task).await {
-            Ok(answer) => Some(answer),
-            // A token provider's, which is the caller's own.
-            Err(error) => error.try_into_panic().map(|panic| resume_unwind(panic)).ok(),
-        }
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
-impl<T> Drop for Asked<T> {
-    fn drop(&mut self) {
-        self.task.abort();
+impl<T: Send + 'static> Asked<T> {
+    /// Is fetched while it is waited for.
+    pub(crate) fn now(page: impl Future<Output = T> + Send + 'static, rows: u64) -> Self {
+        Self { page: Under::Way(page.boxed()), overlaps: false, rows }
+    }
+
+    /// Is fetched whether or not anyone waits for it.
+    pub(crate) fn in_advance(page: impl Future<Output = T> + Send + 'static, overlaps: bool, rows: u64) -> Self {
+        let task = tokio::spawn(page.in_current_span().with_current_subscriber());
+        Self { page: Under::Task(Task(task)), overlaps, rows }
+    }
+
+    /// The page; none where it was lost with the runtime that it was fetched on.
+    pub(crate) async fn page(&mut self) -> Option<T> {
+        match &mut self.page {
+            Under::Way(page) => Some(page.await),
+            Under::Task(Task(task)) => match task.await {
+                Ok(page) => Some(page),
+                // A token provider's, which is the caller's own.
+                Err(error) => error.try_into_panic().map(|panic| resume_unwind(panic)).ok(),
+            },
+        }
     }
 }
 

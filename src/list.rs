@@ -1,9 +1,10 @@
 //! [`ListBackups`]: one page, all pages, their rows, the count.
 
 use std::future::Future;
+use std::task::{Poll, ready};
 
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use crate::fetch::{Due, Request};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
@@ -221,7 +222,21 @@ impl ListBackups {
     /// The id of the last row is where [`resume_at`](Self::resume_at) goes on.
     #[must_use = "streams do nothing unless polled"]
     pub fn items(&self) -> BoxStream<'static, Result<Backup, Error>> {
-        self.pages().map_ok(|page| stream::iter(page.backups.into_iter().map(Ok))).try_flatten().boxed()
+        let mut pages = self.pages();
+        let mut backups = Vec::new().into_iter();
+        stream::poll_fn(move |context| {
+            loop {
+                if let Some(backup) = backups.next() {
+                    return Poll::Ready(Some(Ok(backup)));
+                }
+                match ready!(pages.poll_next_unpin(context)) {
+                    Some(Ok(page)) => backups = page.into_iter(),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => return Poll::Ready(None),
+                }
+            }
+        })
+        .boxed()
     }
 
     /// How many backups match the filters: one small request, whatever

@@ -125,7 +125,7 @@ impl Walk {
         } else if self.request.prefetch {
             if self.ahead.is_empty() {
                 let next = self.ask();
-                self.ahead.push(next);
+                self.ahead.push(Asked::in_advance(next, false, self.size));
             }
             self.ask_further();
         }
@@ -150,12 +150,12 @@ impl Walk {
         let deadline = self.request.client.0.deadline();
         self.ahead.pace.waits_for(self.page, deadline);
         loop {
-            let (mut asked, before) = match self.ahead.pop() {
-                Some(asked) => (asked, true),
-                None => (self.ask(), false),
+            let mut asked = match self.ahead.pop() {
+                Some(asked) => asked,
+                None => Asked::now(self.ask(), self.size),
             };
             self.ask_further();
-            match asked.answer().await {
+            match asked.page().await {
                 Some(Ok((page, way_on))) if !asked.overlaps => {
                     // A marker leads to the same row again, but not with an offset from there.
                     let given = &self.request.given;
@@ -184,18 +184,17 @@ impl Walk {
                 }
                 Some(Err(error)) => return Err(error),
                 // It went with the runtime of an earlier poll.
-                None if before => {}
-                None => return Err(Error::pagination(None, "the runtime that it was asked for in has ended")),
+                None => {}
             }
             self.ahead.clear();
         }
     }
 
     /// Asks for what follows the last row given out. Nothing else is under way.
-    fn ask(&mut self) -> Asked<Fetched> {
+    fn ask(&mut self) -> impl Future<Output = Fetched> + Send + use<> {
         self.asked = self.page;
         self.rows = self.size;
-        Asked::new(self.fetch(self.request.given.clone()), false, self.size)
+        self.fetch(self.request.given.clone())
     }
 
     /// Asks for pages behind those that are under way, as many as may be.
@@ -212,7 +211,7 @@ impl Walk {
             self.asked = self.asked.saturating_add(1);
             let rows = self.size - 1;
             self.rows = self.rows.saturating_add(rows);
-            let asked = Asked::new(self.fetch(given), true, rows);
+            let asked = Asked::in_advance(self.fetch(given), true, rows);
             self.ahead.push(asked);
         }
     }
