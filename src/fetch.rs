@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use http_body_util::{LengthLimitError, Limited};
-use progenitor_client::{ClientHooks, OperationInfo};
+use progenitor_client::{ClientHooks, OperationInfo, ResponseValue};
 use reqwest::Response;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::field::{Empty, debug};
 use tracing::{Instrument, Span};
@@ -225,6 +226,24 @@ impl Inner {
                 Error::InvalidRequest { parameter: "request".to_owned(), reason }
             }
         }
+    }
+}
+
+/// What the generated client has for it, but told at once that all is UTF-8: finding that out for each
+/// string by itself is a seventh of the work.
+pub(crate) async fn decode<T: DeserializeOwned, E>(
+    response: Response,
+) -> Result<ResponseValue<T>, progenitor_client::Error<E>> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.map_err(progenitor_client::Error::ResponseBodyError)?;
+    let decoded = match str::from_utf8(&body) {
+        Ok(text) => serde_json::from_str(text),
+        // The error says where.
+        Err(_) => serde_json::from_slice(&body),
+    };
+    match decoded {
+        Ok(value) => Ok(ResponseValue::new(value, status, headers)),
+        Err(error) => Err(progenitor_client::Error::InvalidResponsePayload(body, error)),
     }
 }
 
