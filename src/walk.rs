@@ -124,8 +124,8 @@ impl Walk {
             self.ahead.clear();
         } else if self.request.prefetch {
             if self.ahead.is_empty() {
-                let next = self.ask();
-                self.ahead.push(Asked::in_advance(next, false, self.size));
+                let next = self.ask(true);
+                self.ahead.push(next);
             }
             self.ask_further();
         }
@@ -152,7 +152,8 @@ impl Walk {
         loop {
             let mut asked = match self.ahead.pop() {
                 Some(asked) => asked,
-                None => Asked::now(self.ask(), self.size),
+                // Pages that are fetched at the same time start in their order.
+                None => self.ask(self.request.concurrency > 1),
             };
             self.ask_further();
             match asked.page().await {
@@ -191,10 +192,11 @@ impl Walk {
     }
 
     /// Asks for what follows the last row given out. Nothing else is under way.
-    fn ask(&mut self) -> impl Future<Output = Fetched> + Send + use<> {
+    fn ask(&mut self, in_advance: bool) -> Asked<Fetched> {
         self.asked = self.page;
         self.rows = self.size;
-        self.fetch(self.request.given.clone())
+        let page = self.fetch(self.request.given.clone());
+        if in_advance { Asked::in_advance(page, false, self.rows) } else { Asked::now(page, self.rows) }
     }
 
     /// Asks for pages behind those that are under way, as many as may be.

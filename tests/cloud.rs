@@ -438,22 +438,29 @@ async fn a_walk_that_reads_ahead_through_a_database_that_changes() {
     let new: String = (100..120).map(insert).collect();
     let renamed = format!("update backups set display_name = 'day' where id in ('{}', '{}');", row(40), row(20));
     let all = [&new, &gone(35..45), &renamed].map(String::as_str).concat();
-    for at_a_time in [2, 5] {
-        for (change, left) in [
-            (delete(40), 40..41),
-            (delete(31), 31..32),
-            (delete(5), 5..6),
-            (gone(40..49), 40..49),
-            (gone(35..45), 35..45),
-            (gone(10..25), 10..25),
-            (new.clone(), 0..0),
-            (renamed.clone(), 20..41),
-            (all.clone(), 20..45),
-        ] {
-            let context = format!("{at_a_time} at a time, {change}");
-            let got = walk_through(&change, at_a_time).await.unwrap_or_else(|error| panic!("{context}: {error:?}"));
-            holds(&got, &rows((0..left.start).chain(left.end..60)), &context);
-        }
+    for (at_a_time, (change, left)) in [2, 3, 5].into_iter().cycle().zip([
+        (delete(40), 40..41),
+        (delete(31), 31..32),
+        (delete(5), 5..6),
+        (gone(40..49), 40..49),
+        (gone(35..45), 35..45),
+        (gone(10..25), 10..25),
+        (new.clone(), 0..0),
+        (renamed.clone(), 20..41),
+        (all.clone(), 20..45),
+    ]) {
+        let context = format!("{at_a_time} at a time, {change}");
+        let got = match walk_through(&change, at_a_time).await {
+            Ok(got) => got,
+            // All of a page that was read before the change. There it can be taken up.
+            Err((got, error)) => {
+                let marker = error.resume_marker().unwrap_or_else(|| panic!("{context}: {error:?}"));
+                let cloud = Cloud::plain().await;
+                let request = changing(&cloud).await.list_backups().name_like("night").limit(10);
+                [got, ids(&request.resume_at(marker)).await].concat()
+            }
+        };
+        holds(&got, &rows((0..left.start).chain(left.end..60)), &context);
     }
 }
 
