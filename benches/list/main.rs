@@ -239,7 +239,12 @@ async fn measure(who: &str, address: &str, limit: usize, at_a_time: usize, offse
     let ((wall, cpu), rows) = match who {
         "floor" => {
             let rows = floor::list(&http, &url, token).await.unwrap();
-            (stop(), rows.iter().filter(|row| !row.id.is_empty() && row.name.is_some() && linked(&row.links)).count())
+            (
+                stop(),
+                rows.iter()
+                    .filter(|row| !row.id.is_empty() && row.name.as_deref() != Some("") && linked(&row.links))
+                    .count(),
+            )
         }
         "client" | "gzip" => {
             let rows: Vec<_> = request.items().try_collect().await.unwrap();
