@@ -140,7 +140,7 @@ impl Pace {
 
     /// A page could not be had. Only the one that the walk waits for is asked for again, so that
     /// many at a time never become a storm.
-    pub(crate) fn is_crowded(&self) {
+    pub(crate) fn set_crowded(&self) {
         self.crowded.store(true, Ordering::Relaxed);
     }
 
@@ -168,7 +168,7 @@ mod tests {
         let mut patience = 2;
         for _ in 0..3 {
             assert_eq!(room(&mut ahead), 8);
-            ahead.pace.is_crowded();
+            ahead.pace.set_crowded();
             assert_eq!(room(&mut ahead), 4);
             assert_eq!(room(&mut ahead), 4, "once for what happened at the same time");
             patience *= 2;
@@ -180,7 +180,7 @@ mod tests {
             }
         }
         for _ in 0..10 {
-            ahead.pace.is_crowded();
+            ahead.pace.set_crowded();
             room(&mut ahead);
         }
         assert_eq!(room(&mut ahead), 1);

@@ -95,7 +95,7 @@ impl Inner {
             };
             let (wait, failed) = (self.retry.wait(delay, retry_after), Instant::now());
             if let Due::InTurn(pace) = request.due {
-                pace.is_crowded();
+                pace.set_crowded();
             }
             let deadline = request.deadline().await;
             let wait = wait.saturating_sub(failed.elapsed());

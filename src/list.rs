@@ -115,7 +115,7 @@ impl ListBackups {
     }
 
     /// How many pages [`pages`](Self::pages) and [`items`](Self::items) ask for at a time: 1 unless
-    /// set, and up to 1,000.
+    /// set. Anything but 1 to 1,000 is refused before a request is sent.
     ///
     /// One page after the other takes the sum of their times. With more, the pages behind the one
     /// that is waited for are asked for by offset, and each begins with the last backup of the page

@@ -149,11 +149,12 @@ impl Walk {
         // For the page as a whole, also where it takes more than one request.
         let deadline = self.request.client.0.deadline();
         self.ahead.pace.waits_for(self.page, deadline);
+        // Pages that are fetched at the same time start in their order.
+        let mut in_advance = self.request.concurrency > 1;
         loop {
             let mut asked = match self.ahead.pop() {
                 Some(asked) => asked,
-                // Pages that are fetched at the same time start in their order.
-                None => self.ask(self.request.concurrency > 1),
+                None => self.ask(in_advance),
             };
             self.ask_further();
             match asked.page().await {
@@ -185,7 +186,7 @@ impl Walk {
                 }
                 Some(Err(error)) => return Err(error),
                 // It went with the runtime of an earlier poll.
-                None => {}
+                None => in_advance = false,
             }
             self.ahead.clear();
         }
