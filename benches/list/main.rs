@@ -49,7 +49,9 @@ const BENCHES: &[(&str, Bench, bool)] = &[
 /// How to run one of them.
 fn command(name: &str) -> String {
     match name {
-        "cinder" => "CLOUD_BACKUPS=20000 CLOUD_WORKERS=2 tests/cloud/cloud.sh run cargo bench -- cinder".to_owned(),
+        "cinder" | "--write" => {
+            format!("CLOUD_BACKUPS=20000 CLOUD_WORKERS=2 tests/cloud/cloud.sh run cargo bench -- {name}")
+        }
         name => format!("cargo bench -- {name}"),
     }
 }
