@@ -38,7 +38,7 @@ pub fn figures() -> Vec<Figure> {
         ),
     ));
     let mut figures = Vec::new();
-    for (than, other) in [("the floor's", &floor), ("without the generator", &without_generator)] {
+    for (than, other) in [("the floor's", &floor), ("that without the generator", &without_generator)] {
         let ratio = |of: fn(&Cost) -> f64| format!("{:.2}", of(&client) / of(other));
         figures.push(figure(format!("a program's cold build, CPU time, of {than}"), ratio(|cost| cost.cpu), ""));
         figures.push(figure(format!("the same, wall time on 2 cores, of {than}"), ratio(|cost| cost.wall), ""));
