@@ -34,12 +34,14 @@ pub struct Turn {
     pub after: Duration,
     /// Another answer than the model's: a status, and headers.
     pub instead: Option<(u16, &'static str)>,
+    /// Another page than the model's.
+    pub page: Option<String>,
     /// The service's own maximum of rows to a page, where it is not the model's.
     pub maximum: Option<usize>,
 }
 
 pub fn after(milliseconds: u64) -> Turn {
-    Turn { after: Duration::from_millis(milliseconds), instead: None, maximum: None }
+    Turn { after: Duration::from_millis(milliseconds), instead: None, page: None, maximum: None }
 }
 
 #[derive(Default)]
@@ -154,9 +156,10 @@ async fn serve(
                 return;
             }
             log.answered += 1;
-            match turn.instead {
-                Some((status, headers)) => (status, headers, String::new()),
-                None => {
+            match (turn.instead, turn.page) {
+                (Some((status, headers)), _) => (status, headers, String::new()),
+                (None, Some(page)) => (200, "", page),
+                (None, None) => {
                     let rows = rows(log.answered - 1, &asked);
                     let query = match (turn.maximum, asked.get("limit").and_then(|limit| limit.parse().ok())) {
                         (Some(maximum), limit) if limit.is_none_or(|limit: usize| limit > maximum) => {
