@@ -232,9 +232,9 @@ impl Inner {
 /// What the generated client has for it, but told at once that all is UTF-8: finding that out for each
 /// string by itself is a seventh of the work.
 pub(crate) async fn decode<T: DeserializeOwned, E>(
-    response: Response,
+    mut response: Response,
 ) -> Result<ResponseValue<T>, progenitor_client::Error<E>> {
-    let (status, headers) = (response.status(), response.headers().clone());
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let body = response.bytes().await.map_err(progenitor_client::Error::ResponseBodyError)?;
     let decoded = match str::from_utf8(&body) {
         Ok(text) => serde_json::from_str(text),

@@ -6,7 +6,7 @@ use std::task::{Poll, ready};
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
-use crate::fetch::{Due, Request};
+use crate::fetch::{Answer, Due, Request};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
 use crate::microversion::Microversion;
 use crate::parameter::{Given, Parameter, Value};
@@ -106,10 +106,7 @@ impl ListBackups {
         let request = self.clone();
         async move {
             request.given.check()?;
-            let inner = &request.client.0;
-            let microversion = request.microversion();
-            let asked = Request { given: &request.given, microversion, page: 1, due: Due::By(inner.deadline()) };
-            let (page, way_on) = Page::of(inner.fetch(asked).await?);
+            let (page, way_on) = Page::of(request.fetch().await?);
             way_on.map(|()| page)
         }
     }
@@ -253,10 +250,7 @@ impl ListBackups {
             request.given.remove(&OFFSET);
             request.given.remove(&MARKER);
             request.given.check()?;
-            let (given, inner) = (&request.given, &request.client.0);
-            let asked =
-                Request { given, microversion: request.microversion(), page: 1, due: Due::By(inner.deadline()) };
-            let answer = inner.fetch(asked).await?;
+            let answer = request.fetch().await?;
             answer.list.count.ok_or_else(|| Error::Undecodable {
                 request_id: answer.request_id,
                 attempts: 1,
@@ -264,6 +258,13 @@ impl ListBackups {
                 source: serde::de::Error::missing_field("count"),
             })
         }
+    }
+
+    /// One page by itself.
+    async fn fetch(&self) -> Result<Answer, Error> {
+        let (given, inner) = (&self.given, &self.client.0);
+        let due = Due::By(inner.deadline());
+        inner.fetch(Request { given, microversion: self.microversion(), page: 1, due }).await
     }
 
     pub(crate) fn microversion(&self) -> Option<Microversion> {

@@ -1,6 +1,6 @@
 //! What the speed promises are measured with: `cargo bench`, or `cargo bench -- NAME ..` for some of the
-//! figures; `--write` writes benches/README.md, or the rows of the figures that are named. Each figure is a ratio of two things measured in turn, in
-//! processes of their own, in one run.
+//! figures; `--write` writes benches/README.md, or the rows of the figures that are named. Each figure is a
+//! ratio of two things measured in turn, in processes of their own, in one run.
 
 mod build;
 mod floor;
@@ -99,19 +99,12 @@ fn write(named: &[String]) {
             eprintln!("{what}: {}", values.join(", "));
         }
     }
-    let said = |program: &str, argument: &str| {
-        output({
-            let mut command = Command::new(program);
-            command.arg(argument);
-            command
-        })
-    };
     let cores = std::thread::available_parallelism().unwrap();
     let text = format!(
         include_str!("README.md.in"),
         all = command("--write"),
         cores = cores,
-        rustc = said("rustc", "--version").trim(),
+        rustc = output(Command::new("rustc").arg("--version")).trim(),
         table = table.trim_end(),
     );
     fs::write(path, text).unwrap();
@@ -141,7 +134,7 @@ impl Server {
 
     /// What it has used of the processors, and how many bytes it has sent.
     fn stats(&self) -> (Duration, u64) {
-        let answer = output(run(&format!("get {}/stats", self.address)));
+        let answer = output(&mut run(&format!("get {}/stats", self.address)));
         let (cpu, bytes) = answer.trim().split_once(' ').unwrap();
         (Duration::from_nanos(cpu.parse().unwrap()), bytes.parse().unwrap())
     }
@@ -154,7 +147,7 @@ impl Drop for Server {
     }
 }
 
-fn output(mut command: Command) -> String {
+fn output(command: &mut Command) -> String {
     let output = command.stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", output.status);
     String::from_utf8(output.stdout).unwrap()
@@ -171,7 +164,7 @@ struct Walk {
 }
 
 fn walk(role: &str) -> Walk {
-    let said = output(run(role));
+    let said = output(&mut run(role));
     let mut numbers = said.split_whitespace().map(|number| number.parse::<f64>().unwrap());
     let mut number = || numbers.next().unwrap();
     Walk { wall: number(), cpu: number(), peak: number(), rows: number() as usize }
@@ -417,7 +410,7 @@ fn instructions() -> Vec<Figure> {
 
 fn cinder() -> Vec<Figure> {
     let var = |name| env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `{}`", command("cinder")));
-    let token = output(run(&format!("token {} {}", var("OS_AUTH_URL"), var("OS_PASSWORD"))));
+    let token = output(&mut run(&format!("token {} {}", var("OS_AUTH_URL"), var("OS_PASSWORD"))));
     let address = format!("{}|{}", var("VBS_ENDPOINT"), var("OS_PROJECT_ID"));
     let role = |who: &str, at_a_time: usize| format!("{who} 2 {address} {PAGE} {at_a_time} 0 {}", token.trim());
     let one = pairs(5, &role("client", 4), &role("client", 1));

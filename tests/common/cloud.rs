@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use vbs_client::{Client, ClientBuilder, Error};
 
 use super::contract;
+use super::raw::read_head;
 
 pub fn var(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this with tests/cloud/cloud.sh run"))
@@ -80,13 +81,8 @@ impl Drop for Cloud {
 }
 
 async fn pass_on(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<String>, usize)>>) {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        if client.read_buf(&mut request).await.unwrap_or(0) == 0 {
-            return;
-        }
-    }
-    let request = String::from_utf8(request).unwrap().replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let Some(request) = read_head(&mut client).await else { return };
+    let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     let mut server = TcpStream::connect(cinder).await.unwrap();
     server.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

@@ -78,18 +78,23 @@ impl Raw {
     }
 }
 
+/// The head of the next request, unless the connection is closed.
+pub async fn read_head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+            return None;
+        }
+    }
+    Some(String::from_utf8(head).unwrap())
+}
+
 async fn serve(
     mut stream: TcpStream,
     log: Arc<Mutex<Vec<(Instant, String)>>>,
     respond: Arc<impl Fn(usize, &str) -> Answer>,
 ) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
-            return;
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
+    let Some(head) = read_head(&mut stream).await else { return };
     let answer = {
         let mut log = log.lock().unwrap();
         log.push((Instant::now(), head.clone()));

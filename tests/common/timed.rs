@@ -7,16 +7,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use vbs_client::{Client, ClientBuilder, RetryPolicy};
 
 use super::model::{self, Row};
+use super::raw::read_head;
 use super::{PROJECT_ID, TOKEN};
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    pub at: Instant,
     pub query: String,
     /// How many were under way with it.
     pub under_way: usize,
@@ -122,23 +122,16 @@ async fn serve(
     log: &Mutex<Log>,
     arrivals: &watch::Sender<usize>,
 ) {
-    let mut head = Vec::new();
-    loop {
-        head.clear();
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        let text = String::from_utf8_lossy(&head).to_lowercase();
+    while let Some(head) = read_head(&mut stream).await {
+        let text = head.to_lowercase();
         let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": volume "));
         let version = header("openstack-api-version").unwrap_or("3.0").to_owned();
-        let path = String::from_utf8_lossy(&head).split(' ').nth(1).unwrap().to_owned();
+        let path = head.split(' ').nth(1).unwrap();
         let query = path.split_once('?').map_or("", |(_, query)| query).to_owned();
         let (asked, turn) = {
             let mut log = log.lock().unwrap();
             log.under_way += 1;
-            let asked = Asked { at: Instant::now(), query, under_way: log.under_way };
+            let asked = Asked { query, under_way: log.under_way };
             log.asked.push(asked.clone());
             let turn = turn(log.asked.len() - 1, &asked);
             arrivals.send_replace(log.asked.len());
