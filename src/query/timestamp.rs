@@ -1,0 +1,97 @@
+//! How a time is read and written: in UTC without a time zone, such as `2026-02-01T00:00:00.000000`. The
+//! fractions may be missing.
+
+use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer, Error, Unexpected};
+use serde::ser::Serializer;
+
+pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&time.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    parse(&String::deserialize(deserializer)?)
+}
+
+fn parse<E: Error>(text: &str) -> Result<Timestamp, E> {
+    // A server that writes a time zone is understood, too.
+    let time = format!("{text}Z").parse().or_else(|_| text.parse());
+    time.map_err(|_| E::invalid_value(Unexpected::Str(text), &"a time such as 2026-02-01T00:00:00.000000"))
+}
+
+/// The same, where the time may be null.
+pub(crate) mod nullable {
+    use super::{Deserialize, Deserializer, Serializer, Timestamp};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => super::serialize(time, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        Option::<String>::deserialize(deserializer)?.as_deref().map(super::parse).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq, Serialize)]
+    struct Times {
+        #[serde(with = "super")]
+        created: Timestamp,
+        #[serde(default, with = "super::nullable")]
+        updated: Option<Timestamp>,
+    }
+
+    fn created(text: &str) -> Result<Timestamp, String> {
+        let times = serde_json::from_value::<Times>(json!({"created": text}));
+        times.map(|times| times.created).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_time_is_written_as_it_was_read() {
+        for json in [
+            json!({"created": "2026-02-01T00:00:00.000000", "updated": "2026-02-01T12:34:56.123456"}),
+            json!({"created": "0001-01-01T00:00:00.000000", "updated": null}),
+        ] {
+            let times: Times = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(serde_json::to_value(times).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn a_time_is_utc_with_or_without_fractions_or_a_time_zone() {
+        let expected: Timestamp = "2026-02-01T10:00:00Z".parse().unwrap();
+        for text in [
+            "2026-02-01T10:00:00",
+            "2026-02-01T10:00:00.0",
+            "2026-02-01T10:00:00.000000",
+            "2026-02-01T10:00:00Z",
+            "2026-02-01T12:00:00+02:00",
+        ] {
+            assert_eq!(created(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_may_be_null_may_be_missing() {
+        let times: Times = serde_json::from_value(json!({"created": "2026-02-01T10:00:00"})).unwrap();
+        assert_eq!(times.updated, None);
+    }
+
+    #[test]
+    fn what_is_not_a_time_is_an_error_that_names_it() {
+        for text in ["", "today", "2026-02-01", "2026-02-30T10:00:00", "2026-02-01T10:00:00 "] {
+            let error = created(text).unwrap_err();
+            assert!(error.contains(&format!("{text:?}")) && error.contains("a time such as"), "{error}");
+        }
+        assert!(serde_json::from_value::<Times>(json!({"created": null})).is_err());
+    }
+}
