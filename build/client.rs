@@ -1,0 +1,192 @@
+//! progenitor's client, and what is changed in it.
+
+use std::collections::BTreeMap;
+use std::{mem, panic};
+
+use heck::ToPascalCase;
+use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
+use quote::{ToTokens, quote};
+use syn::visit_mut::{self, VisitMut};
+
+use crate::contract::Contract;
+use crate::{text, with_schemars};
+
+pub fn generate(contract: &Contract) -> Result<syn::File, String> {
+    let mut settings = GenerationSettings::default();
+    settings
+        .with_interface(InterfaceStyle::Builder)
+        .with_hooks(HooksMode::Expected)
+        .with_inner_type(quote!(crate::transport::RequestContext))
+        .with_map_type("::std::collections::BTreeMap")
+        .with_replacement("Timestamp", "::jiff::Timestamp", [].into_iter())
+        .with_replacement("NullableTimestamp", "::std::option::Option<::jiff::Timestamp>", [].into_iter())
+        .with_derive("PartialEq")
+        .with_derive("Eq")
+        .with_derive("Hash");
+    if with_schemars() {
+        settings.with_derive("::schemars::JsonSchema");
+    }
+    for set in &contract.open_enums {
+        settings.with_replacement(
+            &set.name,
+            format!("crate::generated::{}", set.name.to_pascal_case()),
+            [].into_iter(),
+        );
+    }
+
+    let document = serde_json::from_value(contract.document.clone()).map_err(text)?;
+    let tokens = panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&document))
+        .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
+        .map_err(text)?;
+    let mut file = syn::parse2(tokens).map_err(text)?;
+    let mut changes = Changes { contract, decoders: 0, restored: Vec::new(), requests: Vec::new() };
+    changes.visit_file_mut(&mut file);
+    changes.check()?;
+    Ok(file)
+}
+
+/// Restores the wire names, removes what is not used, has objects read from objects only, and decodes by
+/// this crate's own function, which is faster.
+struct Changes<'a> {
+    contract: &'a Contract,
+    /// How many responses are decoded.
+    decoders: usize,
+    /// The Rust names whose wire names were restored in this `impl`.
+    restored: Vec<&'a str>,
+    /// The same, of each `impl` that has any.
+    requests: Vec<Vec<&'a str>>,
+}
+
+impl Changes<'_> {
+    fn check(&self) -> Result<(), String> {
+        let operations = self.contract.operations.len();
+        for (what, times) in [("decodes a list", self.decoders), ("sends a request", self.requests.len())] {
+            if times != operations {
+                return Err(format!("the generated code {what} in {times} places, where {operations} were expected"));
+            }
+        }
+        for parameter in &self.contract.parameters {
+            for request in &self.requests {
+                let times = request.iter().filter(|restored| **restored == parameter.rust).count();
+                if times != 1 {
+                    return Err(format!(
+                        "parameter `{}`: its wire name was restored in {times} places of the generated code, where 1 was expected",
+                        parameter.wire
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl VisitMut for Changes<'_> {
+    fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
+        visit_mut::visit_item_impl_mut(self, item);
+        if !self.restored.is_empty() {
+            self.requests.push(mem::take(&mut self.restored));
+        }
+    }
+
+    /// The first argument of `QueryParam::new("rust_name", ..)` becomes the wire name.
+    fn visit_expr_call_mut(&mut self, call: &mut syn::ExprCall) {
+        visit_mut::visit_expr_call_mut(self, call);
+        if !code(&call.func).ends_with("QueryParam :: new") {
+            return;
+        }
+        if let Some(syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(name), .. })) = call.args.first_mut() {
+            let rust = name.value();
+            if let Some(parameter) = self.contract.parameters.iter().find(|parameter| parameter.rust == rust) {
+                *name = syn::LitStr::new(&parameter.wire, name.span());
+                self.restored.push(&parameter.rust);
+            }
+        }
+    }
+
+    fn visit_expr_path_mut(&mut self, path: &mut syn::ExprPath) {
+        if code(path) == "ResponseValue :: from_response" {
+            *path = syn::parse_quote!(crate::transport::decode);
+            self.decoders += 1;
+        }
+    }
+
+    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
+        if let (true, Some((_, items))) = (module.ident == "types", &mut module.content) {
+            // Builders of the response types: nobody but the server makes those.
+            items.retain(|item| match item {
+                syn::Item::Mod(inner) => inner.ident != "builder",
+                syn::Item::Impl(inner) => {
+                    !inner.items.iter().any(|item| matches!(item, syn::ImplItem::Fn(f) if f.sig.ident == "builder"))
+                }
+                _ => true,
+            });
+            let mut readers = Vec::new();
+            for item in items.iter_mut() {
+                if let syn::Item::Struct(item) = item {
+                    change_struct(item, &self.contract.renamed);
+                    readers.extend(reader(item));
+                }
+            }
+            items.extend(readers);
+        }
+        visit_mut::visit_item_mod_mut(self, module);
+    }
+}
+
+fn code(tokens: &impl ToTokens) -> String {
+    tokens.to_token_stream().to_string()
+}
+
+/// A new field in the contract must break nobody; times are written as the service writes them.
+fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>) {
+    item.attrs.push(syn::parse_quote!(#[non_exhaustive]));
+    for field in &mut item.fields {
+        // Lets a nullable field be missing, too; it is still written as null.
+        field.attrs.retain(|attribute| !code(attribute).contains("deserialize_with"));
+        let attributes: String = field.attrs.iter().map(code).collect();
+        let name = renamed.iter().find(|(wire, _)| attributes.contains(&format!("rename = {wire:?}")));
+        if let Some((_, rust)) = name {
+            field.ident = Some(quote::format_ident!("{rust}"));
+        }
+        let (functions, written, missing) = match code(&field.ty).as_str() {
+            ":: jiff :: Timestamp" => ("crate::query::timestamp", "String", None),
+            ":: std :: option :: Option < :: jiff :: Timestamp >" => {
+                ("crate::query::timestamp::nullable", "Option<String>", Some(quote!(default,)))
+            }
+            _ => continue,
+        };
+        field.attrs.push(syn::parse_quote!(#[serde(#missing with = #functions)]));
+        if with_schemars() {
+            field.attrs.push(syn::parse_quote!(#[schemars(with = #written)]));
+        }
+    }
+}
+
+/// serde reads a struct from an array, too, so that `[[],[],null]` would be an empty list. This removes
+/// the derive, and returns an implementation instead that asks for an object, and reads its lists without
+/// spare capacity.
+fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
+    let derive = item.attrs.iter_mut().find(|attribute| attribute.path().is_ident("derive"))?;
+    let syn::Meta::List(derives) = &mut derive.meta else { return None };
+    let kept = derives.tokens.to_string().replace(":: serde :: Deserialize ,", "");
+    derives.tokens = kept.parse().ok()?;
+    let name = &item.ident;
+    let remote = name.to_string();
+    let fields = item.fields.iter().map(|field| {
+        let syn::Field { attrs, ident, ty, .. } = field;
+        let attrs = attrs.iter().filter(|attribute| attribute.path().is_ident("serde"));
+        let list = code(ty).starts_with(":: std :: vec :: Vec");
+        let list = list.then(|| quote!(#[serde(deserialize_with = "crate::query::decode::list")]));
+        quote!(#(#attrs)* #list #ident: #ty)
+    });
+    Some(syn::parse_quote! {
+        impl<'de> ::serde::Deserialize<'de> for #name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
+                #[derive(::serde::Deserialize)]
+                #[serde(remote = #remote)]
+                struct Fields { #(#fields),* }
+                Fields::deserialize(crate::query::decode::Object(deserializer))
+            }
+        }
+    })
+}
