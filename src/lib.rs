@@ -7,21 +7,15 @@
     warn(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod ahead;
 mod client;
-mod endpoint;
 mod error;
-mod fetch;
 mod list;
-mod microversion;
-mod object;
 mod page;
-mod parameter;
-mod retry;
-mod token;
-mod walk;
+mod paging;
+mod query;
+mod transport;
 
-/// The client that build.rs makes from the contract.
+/// The client that build.rs generates from the contract.
 #[allow(
     dead_code,
     missing_docs,
@@ -41,34 +35,49 @@ mod generated {
 #[cfg(fuzzing)]
 #[allow(missing_docs)]
 pub mod fuzzing {
-    use crate::page::Next;
-    use crate::{Error, Fault, Link};
+    use std::time::Duration;
+
+    use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+
+    use crate::transport::{endpoint, fault, retry};
+    use crate::{Cursor, Error, Fault, Link};
 
     pub fn endpoint(endpoint: &str) -> Result<(String, Option<String>), Error> {
-        crate::endpoint::parse(endpoint)
+        endpoint::parse(endpoint)
     }
 
     pub fn fault(body: &[u8]) -> (Option<Fault>, String) {
-        let text = crate::error::plain_text(&String::from_utf8_lossy(body));
-        (crate::error::read_fault(body, crate::error::plain_text).map(|(fault, _)| fault), text)
+        let text = fault::plain_text(&String::from_utf8_lossy(body));
+        let json = serde_json::from_slice(body).ok();
+        (json.and_then(|json| fault::read_fault(&json, fault::plain_text)).map(|(fault, _)| fault), text)
     }
 
-    pub fn next_link(links: &[Link]) -> Result<(Option<String>, Option<u64>), String> {
-        Next::from_links(links).map(|next| match next {
-            None => (None, None),
-            Some(Next::Marker(marker)) => (Some(marker), None),
-            Some(Next::Offset(offset)) => (None, Some(offset)),
-        })
+    pub fn next_link(links: &[Link]) -> Result<Option<Cursor>, String> {
+        Cursor::from_links(links)
+    }
+
+    pub fn redact(token: &HeaderValue, text: &str) -> String {
+        fault::Redactor::new(Some(token)).clean(text)
+    }
+
+    pub fn retry_after(value: HeaderValue) -> Option<Duration> {
+        retry::retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
     }
 }
 
 pub use client::{Client, ClientBuilder};
-pub use error::Error;
-pub use generated::BackupStatus;
-pub use generated::types::{Backup, BackupList, Fault, Link};
-pub use list::ListBackups;
-pub use microversion::{Microversion, ParseMicroversionError};
+pub use error::{Error, Fault};
+pub use generated::types::{Backup, BackupDetail, Link};
+pub use generated::{BackupStatus, UnknownValue};
+/// The version whose [`Timestamp`](jiff::Timestamp) [`BackupDetail`] has.
+pub use jiff;
+pub use list::{Items, ListBackups, Pages};
 pub use page::Page;
-pub use parameter::Parameter;
-pub use retry::RetryPolicy;
-pub use token::TokenProvider;
+pub use query::cursor::{Cursor, ParseCursorError};
+pub use query::microversion::{Microversion, ParseMicroversionError};
+pub use query::parameter::Parameter;
+pub use query::row::Row;
+/// The version whose builder [`ClientBuilder::http`] takes and whose error [`Error::Transport`] has.
+pub use reqwest;
+pub use transport::retry::RetryPolicy;
+pub use transport::token::TokenProvider;

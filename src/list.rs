@@ -1,75 +1,80 @@
 //! [`ListBackups`]: one page, all pages, their rows, the count.
 
-use std::future::Future;
-use std::task::{Poll, ready};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
+use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
-use crate::fetch::{Answer, Due, Request};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
-use crate::microversion::Microversion;
-use crate::parameter::{Given, Parameter, Value};
-use crate::walk::Walk;
+use crate::paging::Listing;
+use crate::query::{Cursor, Microversion, Parameter, Row, Value};
+use crate::transport::RetryPolicy;
 use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.
 ///
-/// The setters narrow it down; filters are combined with AND. It holds what it needs, so it can be
-/// cloned, kept and sent from any task. Values are checked when it is sent, before anything goes
-/// out.
+/// The setters narrow it down; filters are combined with AND. It holds all that it needs: it can be cloned,
+/// kept, and sent from any task. Values are checked when it is sent, before anything goes out.
+///
+/// `T` is the type of a row: [`Backup`] or [`BackupDetail`](crate::BackupDetail).
+///
+/// # Parameters
+///
+#[doc = include_str!(concat!(env!("OUT_DIR"), "/parameters.md"))]
 ///
 /// # Microversions
 ///
-/// A request asks for the lowest microversion that knows all its parameters, and for none where
-/// every one knows them. The answer has to say that it was applied, or there is
-/// [`Error::MicroversionNotHonored`] in place of a list that may not be filtered.
+/// A request is sent in the lowest microversion in which all its parameters work, and in none where every one
+/// will do. The response has to state that it was applied, or there is [`Error::MicroversionNotHonored`] in
+/// place of a list that may not be filtered.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
-/// use futures::TryStreamExt;
-///
-/// let request = client.list_backups().name_like("night").status("error");
-/// let mut backups = request.items();
+/// let mut backups = client.list_backups().name_like("night").status("error").items();
 /// while let Some(backup) = backups.try_next().await? {
 ///     println!("{} {}", backup.id, backup.name.unwrap_or_default());
 /// }
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Values that are read from text:
+///
+/// ```no_run
+/// # fn example(client: vbs_client::Client, limit: &str, pages: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let request = client.list_backups().limit(limit.parse()?).concurrency(pages.parse()?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is sent"]
-pub struct ListBackups {
-    pub(crate) client: Client,
-    pub(crate) given: Given,
-    pub(crate) concurrency: usize,
-    pub(crate) prefetch: bool,
+pub struct ListBackups<T = Backup> {
+    listing: Listing,
+    row: PhantomData<fn() -> T>,
 }
 
-impl ListBackups {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, given: Given::default(), concurrency: 1, prefetch: true }
+impl<T> ListBackups<T> {
+    pub(crate) fn new(client: &Client) -> Self {
+        Self { listing: Listing::new(client.0.clone()), row: PhantomData }
     }
 
     pub(crate) fn with(mut self, parameter: &'static Parameter, value: Value) -> Self {
-        self.given.set(parameter, value);
+        self.listing.query.set(parameter, value);
         self
-    }
-
-    /// Every parameter there is, as the contract describes it.
-    #[must_use]
-    pub fn parameters() -> &'static [&'static Parameter] {
-        PARAMETERS
     }
 
     /// Sets a parameter by its name on the wire, such as `name~`, from text.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidRequest`] where there is no such parameter, or its type can't be read from
-    /// the text.
+    /// [`Error::InvalidRequest`] where there is no such parameter, or its type can't be read from the text.
     ///
     /// # Examples
     ///
@@ -80,118 +85,144 @@ impl ListBackups {
     /// # }
     /// ```
     pub fn parameter(self, name: &str, value: &str) -> Result<Self, Error> {
-        let parameter = Parameter::named(name).ok_or_else(|| Error::InvalidRequest {
-            parameter: name.to_owned(),
-            reason: "there is no such parameter".to_owned(),
+        let parameter = Parameter::named(name).ok_or_else(|| {
+            let known: Vec<_> = PARAMETERS.iter().map(|parameter| parameter.name()).collect();
+            let reason = format!("there is no such parameter, only {}", known.join(", "));
+            Error::InvalidRequest { parameter: name.to_owned(), reason }
         })?;
         let value = parameter.parse(value)?;
         Ok(self.with(parameter, value))
     }
 
-    /// The same request from a page's [`next_marker`](Page::next_marker) on: takes up a walk where
-    /// it broke, without the rows that came before. It drops the
-    /// [`offset`](Self::offset), which would skip rows once more.
-    pub fn resume_at(mut self, marker: impl Into<String>) -> Self {
-        self.given.remove(&OFFSET);
-        self.with(&MARKER, Value::Text(marker.into()))
+    /// Resumes a listing at a [`Page::cursor`] or [`Error::cursor`]: without the backups before it. An
+    /// [`offset`](Self::offset) is dropped, because it would skip backups once more.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: vbs_client::Client, printed: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let rest: Vec<_> = client.list_backups().resume_at(printed.parse()?).items().try_collect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    // A cursor is a place in one listing: whoever uses it twice can clone it.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn resume_at(mut self, cursor: Cursor) -> Self {
+        self.listing.query.advance(&cursor);
+        self
     }
 
-    /// Sends the request and gives one page.
+    /// Sets the number of concurrent requests of [`pages`](Self::pages) and [`items`](Self::items). Default: 1.
+    /// Range: 1 to 1,000; anything else is refused before a request is sent.
     ///
-    /// # Errors
+    /// Pages are fetched one after another by default. With more, later pages are fetched early, by offset.
+    /// Each overlaps the page before it by one backup; on a mismatch, because backups were created or deleted
+    /// meanwhile, it is discarded and fetched again by marker. So the list is the same as without, and no
+    /// backup is yielded twice. An error follows the backups before it.
     ///
-    /// [`Error::InvalidRequest`] before anything is sent; all other errors but
-    /// [`Error::InvalidConfig`] after.
-    pub fn send(&self) -> impl Future<Output = Result<Page, Error>> + Send + use<> {
-        let request = self.clone();
-        async move {
-            request.given.check()?;
-            let (page, way_on) = Page::of(request.fetch().await?);
-            way_on.map(|()| page)
-        }
-    }
-
-    /// How many pages [`pages`](Self::pages) and [`items`](Self::items) ask for at a time: 1 unless
-    /// set. Anything but 1 to 1,000 is refused before a request is sent.
-    ///
-    /// One page after the other takes the sum of their times. With more, the pages behind the one
-    /// that is waited for are asked for by offset, and each begins with the last backup of the page
-    /// before it: where that is not what comes, because backups were created or deleted meanwhile,
-    /// the page is thrown away, and the walk goes on by marker. So the list is as right as that of a
-    /// walk by marker, and no backup comes twice. [`offset`](Self::offset),
-    /// [`marker`](Self::marker) and the order hold; an error comes after the backups before it.
-    ///
-    /// - **When it helps**: where an answer takes its time, by a long way or a service behind
-    ///   several workers. One worker nearby gains nothing. Pages that follow each other share one
-    ///   backup, so those behind the first are one short; with a [`limit`](Self::limit) of 1
-    ///   nothing would be left, and it is walked one page at a time. Where the service's own maximum
-    ///   is below the limit, or there is no limit, the first page shows how large pages are.
-    /// - **What it costs the service**: the same backups, more pages of them at once; up to
-    ///   `pages - 1` pages behind the end, which are empty; and as many again where one has to be
-    ///   thrown away.
-    /// - **What it costs here**: up to `pages` pages in memory, and as many connections.
-    /// - **Rate limits**: after a transient fault such as 429, half as many are asked for at a time,
-    ///   and one more again after some pages without one, more of them each time. Only the page that
-    ///   the walk waits for is asked for again, the others when their turn comes.
+    /// - **When it helps**: where a response takes its time, because of the distance or because the service
+    ///   has several workers. Pages overlap by one backup, so those after the first add one less; with a
+    ///   [`limit`](Self::limit) of 1 they would add none, and are fetched one after another. Where the
+    ///   service's own maximum is below the limit, or there is no limit, the first page shows the page size.
+    /// - **What it costs the service**: the same backups, more of them at once; up to `requests - 1` empty pages
+    ///   after the end; and as many pages again for each mismatch.
+    /// - **What it costs here**: up to `requests` pages in memory, and as many connections.
+    /// - **Rate limits**: after a transient fault such as 429, concurrency is halved, then raised by one after
+    ///   enough successful pages; each throttling doubles how many that takes. Only the page that is waited
+    ///   for is retried, the others when their turn comes.
     ///
     /// # Examples
     ///
     /// ```no_run
     /// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
-    /// use futures::TryStreamExt;
-    ///
-    /// let request = client.list_backups().limit(1000).concurrency(4);
-    /// let backups: Vec<_> = request.items().try_collect().await?;
+    /// let backups: Vec<_> = client.list_backups().limit(1000).concurrency(4).items().try_collect().await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn concurrency(mut self, pages: impl TryInto<usize>) -> Self {
-        self.concurrency = pages.try_into().unwrap_or(usize::MAX);
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.listing.concurrency = requests;
         self
     }
 
-    /// Whether a walk asks for the next page while the caller works on the present one. On unless
-    /// set; a caller who stops early has then asked for one page too many. This is for a
-    /// [`concurrency`](Self::concurrency) of 1: with more, there are pages under way in any case.
+    /// Sets whether the next page is fetched while the caller works on the present one. Default: true; a caller
+    /// who stops early has then fetched one page too many. This is for a [`concurrency`](Self::concurrency) of
+    /// 1: with more, later pages are in flight in any case.
     pub fn prefetch(mut self, prefetch: bool) -> Self {
-        self.prefetch = prefetch;
+        self.listing.prefetch = prefetch;
         self
     }
 
-    /// Walks all pages, in order. The next one is asked for while the caller works on the present
-    /// one, unless [`prefetch`](Self::prefetch) is off; more than that with
-    /// [`concurrency`](Self::concurrency).
-    ///
-    /// The next page is asked for at the configured endpoint, with this request's own parameters
-    /// and the marker (without one, the offset) of the link to it; the rest of the link is never
-    /// used. [`limit`](Self::limit) is the size of a page, and can't be 0 here. Pages are fetched in
-    /// tasks on the tokio runtime that the stream is polled in. To stop early, drop the stream: that
-    /// cancels what is under way.
-    ///
-    /// Every backup that is there throughout comes once, in order, whatever is created, deleted or
-    /// changed meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
+    /// Sets how this request is retried. Default: the client's [`retry`](crate::ClientBuilder::retry).
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.listing.retry = policy;
+        self
+    }
+
+    /// Sets the minimum microversion of this request, for fields of [`BackupDetail`](crate::BackupDetail) that
+    /// need one. Default: the client's [`microversion`](crate::ClientBuilder::microversion). The response has to
+    /// state that it was applied.
+    pub fn microversion(mut self, microversion: Microversion) -> Self {
+        self.listing.microversion = Some(microversion);
+        self
+    }
+}
+
+impl ListBackups {
+    /// Every parameter there is, as the contract describes it.
+    #[must_use]
+    pub fn parameters() -> &'static [&'static Parameter] {
+        PARAMETERS
+    }
+}
+
+impl<T: Row> ListBackups<T> {
+    /// Fetches one page.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send). An error comes after the pages before it, and ends the stream.
-    /// The walk can be taken up again at the last page's [`next_marker`](Page::next_marker):
+    /// [`Error::InvalidRequest`] before anything is sent; any other but [`Error::InvalidConfig`] after.
+    pub fn send(&self) -> impl Future<Output = Result<Page<T>, Error>> + Send + use<T> {
+        let listing = self.listing.clone();
+        async move {
+            listing.check()?;
+            let response = listing.fetch_page().await?;
+            // Alone, it could be taken for the last page.
+            if let Err(reason) = &response.next {
+                let reason = format!("the next link has no usable cursor: {reason}");
+                return Err(Error::pagination(response.request_id.as_deref(), reason));
+            }
+            Ok(response.into())
+        }
+    }
+
+    /// All pages, in order. The next one is fetched while the caller works on the present one, unless
+    /// [`prefetch`](Self::prefetch) is off; more than that with [`concurrency`](Self::concurrency).
+    ///
+    /// The next page is requested from the configured endpoint, with this request's own parameters and the
+    /// marker (without one, the offset) of the next link; the rest of the link is never used.
+    /// [`limit`](Self::limit) is the size of a page, and can't be 0 here. To stop early, drop the stream: that
+    /// cancels the requests in flight.
+    ///
+    /// Every backup that exists throughout is yielded once, in order, whatever is created, deleted or changed
+    /// meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send). An error follows the pages before it, and ends the stream. The listing can
+    /// be resumed at the last page's [`cursor`](Page::cursor), or at the error's where it has
+    /// [one](Error::cursor):
     ///
     /// ```no_run
     /// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
-    /// use futures::TryStreamExt;
-    ///
     /// let mut request = client.list_backups().name_like("night").offset(20);
-    /// let mut backups = Vec::new();
-    /// let mut errors = 0;
+    /// let (mut backups, mut errors) = (Vec::new(), 0);
     /// let mut pages = request.pages();
     /// loop {
     ///     match pages.try_next().await {
     ///         Ok(None) => break,
     ///         Ok(Some(page)) => {
-    ///             if let Some(marker) = page.next_marker() {
-    ///                 request = request.resume_at(marker);
-    ///             } else if let Some(offset) = page.next_offset() {
-    ///                 request = request.offset(offset);
+    ///             if let Some(cursor) = page.cursor() {
+    ///                 request = request.resume_at(cursor.clone());
     ///             }
     ///             backups.extend(page);
     ///         }
@@ -205,69 +236,134 @@ impl ListBackups {
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use = "streams do nothing unless polled"]
-    pub fn pages(&self) -> BoxStream<'static, Result<Page, Error>> {
-        stream::try_unfold(Walk::new(self.clone()), Walk::step).boxed()
+    ///
+    /// # Panics
+    ///
+    /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled.
+    pub fn pages(&self) -> Pages<T> {
+        let stream = stream::try_unfold(self.listing.clone().pager(), |mut pager| async {
+            let response = pager.next_page().await?;
+            Ok(response.map(|response| (Page::from(response), pager)))
+        });
+        Pages(stream.boxed())
     }
 
-    /// Walks all backups, page by page as [`pages`](Self::pages) does. To cap their number, use
+    /// All backups, page by page as [`pages`](Self::pages) fetches them. To limit their number, use
     /// `StreamExt::take`.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send). An error comes after the rows before it, and ends the stream.
-    /// The id of the last row is where [`resume_at`](Self::resume_at) goes on.
-    #[must_use = "streams do nothing unless polled"]
-    pub fn items(&self) -> BoxStream<'static, Result<Backup, Error>> {
-        let mut pages = self.pages();
-        let mut backups = Vec::new().into_iter();
-        stream::poll_fn(move |context| {
-            loop {
-                if let Some(backup) = backups.next() {
-                    return Poll::Ready(Some(Ok(backup)));
-                }
-                match ready!(pages.poll_next_unpin(context)) {
-                    Some(Ok(page)) => backups = page.into_iter(),
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => return Poll::Ready(None),
-                }
-            }
-        })
-        .boxed()
+    /// Those of [`send`](Self::send). An error follows the backups before it, and ends the stream. The listing can
+    /// be resumed at [`Cursor::after`] the last backup.
+    ///
+    /// # Panics
+    ///
+    /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled.
+    pub fn items(&self) -> Items<T> {
+        Items { pages: self.pages(), rows: Vec::new().into_iter() }
     }
 
-    /// How many backups match the filters: one small request, whatever
-    /// [`limit`](Self::limit), [`offset`](Self::offset) and [`marker`](Self::marker) are.
+    /// How many backups match the filters: one small request, whatever [`limit`](Self::limit),
+    /// [`offset`](Self::offset) and [`marker`](Self::marker) are.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send), and [`Error::Undecodable`] where the answer has no count.
-    pub fn count(&self) -> impl Future<Output = Result<u64, Error>> + Send + use<> {
-        let asked = self.clone();
+    /// Those of [`send`](Self::send), and [`Error::Undecodable`] where the response has no count.
+    pub fn count(&self) -> impl Future<Output = Result<u64, Error>> + Send + use<T> {
+        let mut listing = self.listing.clone();
         async move {
-            asked.given.check()?;
-            let mut request = asked.with(&WITH_COUNT, Value::Boolean(true)).with(&LIMIT, Value::Integer(0));
-            request.given.remove(&OFFSET);
-            request.given.remove(&MARKER);
-            request.given.check()?;
-            let answer = request.fetch().await?;
-            answer.list.count.ok_or_else(|| Error::Undecodable {
-                request_id: answer.request_id,
-                attempts: 1,
-                text: String::new(),
-                source: serde::de::Error::missing_field("count"),
-            })
+            listing.check()?;
+            listing.query.set(&WITH_COUNT, Value::Boolean(true));
+            listing.query.set(&LIMIT, Value::Integer(0));
+            listing.query.remove(&OFFSET);
+            listing.query.remove(&MARKER);
+            listing.query.check()?;
+            let response = listing.fetch_page::<T>().await?;
+            let missing = || Error::undecodable(response.request_id, "the response has no count");
+            response.count.ok_or_else(missing)
         }
     }
+}
 
-    /// One page by itself.
-    async fn fetch(&self) -> Result<Answer, Error> {
-        let (given, inner) = (&self.given, &self.client.0);
-        let due = Due::By(inner.deadline());
-        inner.fetch(Request { given, microversion: self.microversion(), page: 1, due }).await
-    }
+/// All pages of a listing: see [`ListBackups::pages`].
+#[must_use = "streams do nothing unless polled"]
+pub struct Pages<T = Backup>(BoxStream<'static, Result<Page<T>, Error>>);
 
-    pub(crate) fn microversion(&self) -> Option<Microversion> {
-        self.given.microversion().max(self.client.0.microversion)
+/// All backups of a listing: see [`ListBackups::items`].
+#[must_use = "streams do nothing unless polled"]
+pub struct Items<T = Backup> {
+    pages: Pages<T>,
+    rows: std::vec::IntoIter<T>,
+}
+
+impl<T> Stream for Pages<T> {
+    type Item = Result<Page<T>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(context)
     }
 }
+
+impl<T: Unpin> Stream for Items<T> {
+    type Item = Result<T, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(row) = self.rows.next() {
+                return Poll::Ready(Some(Ok(row)));
+            }
+            match ready!(self.pages.poll_next_unpin(context)) {
+                Some(Ok(page)) => self.rows = page.into_iter(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// What a stream has for callers who do not depend on a crate for streams.
+macro_rules! stream_methods {
+    ($stream:ident, $item:ty) => {
+        impl<T: Row> $stream<T> {
+            /// The next one, if there is one. Nothing follows an error.
+            ///
+            /// # Errors
+            ///
+            /// Those of [`ListBackups::pages`].
+            ///
+            /// # Panics
+            ///
+            /// Outside of a tokio runtime with time and I/O enabled.
+            pub async fn try_next(&mut self) -> Result<Option<$item>, Error> {
+                poll_fn(|context| self.poll_next_unpin(context)).await.transpose()
+            }
+
+            /// Collects all of them.
+            ///
+            /// # Errors
+            ///
+            /// Those of [`ListBackups::pages`]; what came before the error is lost.
+            /// [`try_next`](Self::try_next) keeps it.
+            ///
+            /// # Panics
+            ///
+            /// Outside of a tokio runtime with time and I/O enabled.
+            pub async fn try_collect<C: Default + Extend<$item>>(mut self) -> Result<C, Error> {
+                let mut collection = C::default();
+                while let Some(item) = self.try_next().await? {
+                    collection.extend([item]);
+                }
+                Ok(collection)
+            }
+        }
+
+        impl<T> fmt::Debug for $stream<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($stream)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+stream_methods!(Pages, Page<T>);
+stream_methods!(Items, T);

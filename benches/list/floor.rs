@@ -28,8 +28,8 @@ pub async fn list(http: &Client, address: &str, token: &str) -> Result<Vec<Backu
     let mut all = Vec::new();
     let mut next = Some(address.to_owned());
     while let Some(address) = next {
-        let answer = http.get(address).header("X-Auth-Token", token).send().await?.error_for_status()?;
-        let page: List = answer.json().await?;
+        let response = http.get(address).header("X-Auth-Token", token).send().await?.error_for_status()?;
+        let page: List = response.json().await?;
         all.extend(page.backups);
         next = page.backups_links.into_iter().find(|link| link.rel == "next").map(|link| link.href);
     }

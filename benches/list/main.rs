@@ -91,7 +91,7 @@ fn write(named: &[String]) {
             rows.for_each(|row| writeln!(table, "{row}").unwrap());
             continue;
         }
-        // Building takes minutes, and no page server's mood changes it.
+        // Building takes minutes, and does not depend on the page server.
         let runs: Vec<_> = (0..if *name == "build" { 1 } else { 3 }).map(|_| bench()).collect();
         for (row, Figure { what, bound, .. }) in runs[0].iter().enumerate() {
             let values: Vec<_> = runs.iter().map(|run| run[row].value.as_str()).collect();
@@ -134,8 +134,8 @@ impl Server {
 
     /// What it has used of the processors, and how many bytes it has sent.
     fn stats(&self) -> (Duration, u64) {
-        let answer = output(&mut run(&format!("get {}/stats", self.address)));
-        let (cpu, bytes) = answer.trim().split_once(' ').unwrap();
+        let response = output(&mut run(&format!("get {}/stats", self.address)));
+        let (cpu, bytes) = response.trim().split_once(' ').unwrap();
         (Duration::from_nanos(cpu.parse().unwrap()), bytes.parse().unwrap())
     }
 }
@@ -153,9 +153,9 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a process with a walk says of it.
+/// What a process reports of its listing.
 #[derive(Clone, Copy)]
-struct Walk {
+struct Listing {
     wall: f64,
     cpu: f64,
     /// The most memory that the process has had, in KiB.
@@ -163,20 +163,20 @@ struct Walk {
     rows: usize,
 }
 
-fn walk(role: &str) -> Walk {
+fn listing(role: &str) -> Listing {
     let said = output(&mut run(role));
     let mut numbers = said.split_whitespace().map(|number| number.parse::<f64>().unwrap());
     let mut number = || numbers.next().unwrap();
-    Walk { wall: number(), cpu: number(), peak: number(), rows: number() as usize }
+    Listing { wall: number(), cpu: number(), peak: number(), rows: number() as usize }
 }
 
 /// Both in turn, so many times, after one that does not count.
-fn pairs(times: usize, a: &str, b: &str) -> Vec<(Walk, Walk)> {
+fn pairs(times: usize, a: &str, b: &str) -> Vec<(Listing, Listing)> {
     let pair = |turn| match turn % 2 {
-        0 => (walk(a), walk(b)),
+        0 => (listing(a), listing(b)),
         _ => {
-            let b = walk(b);
-            (walk(a), b)
+            let b = listing(b);
+            (listing(a), b)
         }
     };
     (0..=times).map(pair).skip(1).inspect(|(a, b)| assert!(a.rows > 0 && a.rows == b.rows)).collect()
@@ -188,7 +188,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// The median of the ratios, pair by pair.
-fn ratio(pairs: &[(Walk, Walk)], of: fn(&Walk) -> f64) -> f64 {
+fn ratio(pairs: &[(Listing, Listing)], of: fn(&Listing) -> f64) -> f64 {
     median(pairs.iter().map(|(a, b)| of(a) / of(b)).collect())
 }
 
@@ -207,12 +207,12 @@ fn child(role: &[&str]) {
             print!("{}", one_thread().block_on(async { reqwest::get(address).await.unwrap().text().await.unwrap() }))
         }
         ["token", keystone, password] => println!("{}", one_thread().block_on(token(keystone, password))),
-        [who, threads, address, limit, at_a_time, offset, token] => {
+        [who, threads, address, limit, concurrency, offset, token] => {
             let runtime = match threads {
                 "1" => one_thread(),
                 _ => tokio::runtime::Runtime::new().unwrap(),
             };
-            runtime.block_on(measure(who, address, number(limit), number(at_a_time), number(offset), token));
+            runtime.block_on(measure(who, address, number(limit), number(concurrency), number(offset), token));
         }
         _ => panic!("{role:?}"),
     }
@@ -222,7 +222,7 @@ fn one_thread() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-async fn measure(who: &str, address: &str, limit: usize, at_a_time: usize, offset: usize, token: &str) {
+async fn measure(who: &str, address: &str, limit: usize, concurrency: usize, offset: usize, token: &str) {
     let (address, project_id) = address.split_once('|').unwrap_or((address, PROJECT_ID));
     let gzip = who == "gzip";
     let http = reqwest::Client::builder().gzip(gzip).build().unwrap();
@@ -232,8 +232,8 @@ async fn measure(who: &str, address: &str, limit: usize, at_a_time: usize, offse
         .list_backups()
         .limit(limit as u32)
         .offset(offset as u32)
-        .concurrency(at_a_time.max(1))
-        .prefetch(at_a_time > 0);
+        .concurrency(concurrency.max(1))
+        .prefetch(concurrency > 0);
     let skipped = if offset > 0 { format!("&offset={offset}") } else { String::new() };
     let url = format!("{address}/v3/{project_id}/backups?limit={limit}{skipped}");
 
@@ -280,16 +280,16 @@ async fn token(keystone: &str, password: &str) -> String {
     let user = json!({"name": "demo", "domain": {"id": "default"}, "password": password});
     let scope = json!({"project": {"name": "demo", "domain": {"id": "default"}}});
     let auth = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}});
-    let answer = reqwest::Client::new().post(format!("{keystone}/auth/tokens")).json(&auth).send().await.unwrap();
-    answer.headers()["x-subject-token"].to_str().unwrap().to_owned()
+    let response = reqwest::Client::new().post(format!("{keystone}/auth/tokens")).json(&auth).send().await.unwrap();
+    response.headers()["x-subject-token"].to_str().unwrap().to_owned()
 }
 
-/// The same requests, and nothing done with the answers: what a client can't be faster than.
+/// The same requests, and nothing done with the responses: what a client can't be faster than.
 async fn drain(http: &reqwest::Client, url: String, limit: usize, token: &str) -> usize {
     let (mut rows, mut marker) = (0, String::new());
     loop {
-        let answer = http.get(format!("{url}{marker}")).header("X-Auth-Token", token).send().await.unwrap();
-        let body = answer.bytes().await.unwrap();
+        let response = http.get(format!("{url}{marker}")).header("X-Auth-Token", token).send().await.unwrap();
+        let body = response.bytes().await.unwrap();
         let end = String::from_utf8_lossy(&body[body.len().saturating_sub(200)..]);
         match end.rfind("&marker=") {
             None => return rows,
@@ -308,21 +308,21 @@ fn collect() -> Vec<Figure> {
     let server = Server::start(ROWS, 0);
     let address = &server.address;
     let mut figures = Vec::new();
-    for (threads, at_a_time, runtime) in [
+    for (threads, concurrency, runtime) in [
         ("2", 1, "tokio's default runtime"),
         ("1", 1, "a current-thread runtime"),
         ("2", 0, "tokio's default runtime, prefetch off"),
     ] {
         let floor = format!("floor {threads} {address} {PAGE} 1 0 token");
-        let client = format!("client {threads} {address} {PAGE} {at_a_time} 0 token");
+        let client = format!("client {threads} {address} {PAGE} {concurrency} 0 token");
         let pairs = pairs(31, &client, &floor);
         for (what, of, bound) in [
-            ("wall time", (|walk| walk.wall) as fn(&Walk) -> f64, "≤ 1.05"),
-            ("CPU time", |walk| walk.cpu, "≤ 1.10"),
-            ("peak memory", |walk| walk.peak, "≤ 1.05"),
+            ("wall time", (|listing| listing.wall) as fn(&Listing) -> f64, "≤ 1.05"),
+            ("CPU time", |listing| listing.cpu, "≤ 1.10"),
+            ("peak memory", |listing| listing.peak, "≤ 1.05"),
         ] {
             let what = format!("100,000 backups collected, {runtime}: {what}, of the floor's");
-            figures.push(figure(what, format!("{:.2}", ratio(&pairs, of)), if at_a_time == 0 { "" } else { bound }));
+            figures.push(figure(what, format!("{:.2}", ratio(&pairs, of)), if concurrency == 0 { "" } else { bound }));
         }
     }
     let (before, _) = server.stats();
@@ -331,8 +331,8 @@ fn collect() -> Vec<Figure> {
     let pairs = pairs(7, &drain, &floor);
     let used = (server.stats().0 - before).as_secs_f64() / 16.0;
     let wall = median(pairs.iter().map(|(_, floor)| floor.wall).collect());
-    let drained = format!("{:.2}", ratio(&pairs, |walk| walk.wall));
-    figures.push(figure("the same answers read and not decoded: wall time, of the floor's", drained, ""));
+    let drained = format!("{:.2}", ratio(&pairs, |listing| listing.wall));
+    figures.push(figure("the same responses read and not decoded: wall time, of the floor's", drained, ""));
     figures.push(figure("the page server's CPU time, of the floor's wall time", format!("{:.2}", used / wall), ""));
     figures
 }
@@ -341,17 +341,18 @@ fn first() -> Vec<Figure> {
     let server = Server::start(ROWS, 0);
     let role = |offset: usize| format!("first 2 {} {PAGE} 1 {offset} token", server.address);
     let pairs = pairs(61, &role(0), &role(ROWS - PAGE));
-    let value = format!("{:.2}", ratio(&pairs, |walk| walk.wall));
+    let value = format!("{:.2}", ratio(&pairs, |listing| listing.wall));
     vec![figure("time to the first of 100,000 backups, of that to the first of the last 1,000", value, "about 1")]
 }
 
 fn stream() -> Vec<Figure> {
     let server = Server::start(ROWS, 0);
-    let role = |at_a_time: usize, offset: usize| format!("stream 2 {} 100 {at_a_time} {offset} token", server.address);
+    let role =
+        |concurrency: usize, offset: usize| format!("stream 2 {} 100 {concurrency} {offset} token", server.address);
     let mut figures = Vec::new();
-    for at_a_time in [1, 8] {
-        let peaks = (0..9).map(|_| walk(&role(at_a_time, 0)).peak / walk(&role(at_a_time, ROWS - 1000)).peak);
-        let what = format!("peak memory of 1,000 pages streamed, of that of 10 pages, {at_a_time} at a time");
+    for concurrency in [1, 8] {
+        let peaks = (0..9).map(|_| listing(&role(concurrency, 0)).peak / listing(&role(concurrency, ROWS - 1000)).peak);
+        let what = format!("peak memory of 1,000 pages streamed, of that of 10 pages, concurrency {concurrency}");
         figures.push(figure(what, format!("{:.2}", median(peaks.collect())), "about 1"));
     }
     figures
@@ -359,16 +360,16 @@ fn stream() -> Vec<Figure> {
 
 fn latency() -> Vec<Figure> {
     let server = Server::start(20_000, 50);
-    let client = |at_a_time: usize| format!("client 2 {} {PAGE} {at_a_time} 0 token", server.address);
+    let client = |concurrency: usize| format!("client 2 {} {PAGE} {concurrency} 0 token", server.address);
     let floor = format!("floor 2 {} {PAGE} 1 0 token", server.address);
-    let faster = |times, at_a_time| 1.0 / ratio(&pairs(times, &client(at_a_time), &floor), |walk| walk.wall);
+    let faster = |times, concurrency| 1.0 / ratio(&pairs(times, &client(concurrency), &floor), |listing| listing.wall);
     vec![
         figure(
-            "20,000 backups, 50 ms a page, 8 at a time: times as fast as the floor",
+            "20,000 backups, 50 ms a page, concurrency 8: times as fast as the floor",
             format!("{:.2}", faster(7, 8)),
             "≥ 5",
         ),
-        figure("the same, 1 at a time: times as fast as the floor", format!("{:.2}", faster(15, 1)), "≥ 1.00"),
+        figure("the same, concurrency 1: times as fast as the floor", format!("{:.2}", faster(15, 1)), "≥ 1.00"),
     ]
 }
 
@@ -376,7 +377,7 @@ fn wire() -> Vec<Figure> {
     let server = Server::start(ROWS, 0);
     let sent = |who: &str| {
         let before = server.stats().1;
-        walk(&format!("{who} 2 {} {PAGE} 1 0 token", server.address));
+        listing(&format!("{who} 2 {} {PAGE} 1 0 token", server.address));
         server.stats().1 - before
     };
     let (plain, packed) = (sent("client") as f64, sent("gzip") as f64);
@@ -387,7 +388,7 @@ fn wire() -> Vec<Figure> {
 }
 
 /// Instructions from one run to the next are as good as equal: what they add for each row is the
-/// difference between a long walk and a short one.
+/// difference between a long listing and a short one.
 fn instructions() -> Vec<Figure> {
     let server = Server::start(20_000, 0);
     let count = |who: &str, offset: usize| {
@@ -412,19 +413,19 @@ fn cinder() -> Vec<Figure> {
     let var = |name| env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `{}`", command("cinder")));
     let token = output(&mut run(&format!("token {} {}", var("OS_AUTH_URL"), var("OS_PASSWORD"))));
     let address = format!("{}|{}", var("VBS_ENDPOINT"), var("OS_PROJECT_ID"));
-    let role = |who: &str, at_a_time: usize| format!("{who} 2 {address} {PAGE} {at_a_time} 0 {}", token.trim());
+    let role = |who: &str, concurrency: usize| format!("{who} 2 {address} {PAGE} {concurrency} 0 {}", token.trim());
     let one = pairs(5, &role("client", 4), &role("client", 1));
     assert_eq!(one[0].0.rows, 20_000);
     let floor = pairs(5, &role("client", 1), &role("floor", 1));
     vec![
         figure(
-            "a real Cinder with 2 workers, 20,000 backups, 4 at a time: wall time, of that of 1 at a time",
-            format!("{:.2}", ratio(&one, |walk| walk.wall)),
+            "a real Cinder with 2 workers, 20,000 backups, concurrency 4: wall time, of that of concurrency 1",
+            format!("{:.2}", ratio(&one, |listing| listing.wall)),
             "",
         ),
         figure(
-            "the same, 1 at a time: wall time, of the floor's",
-            format!("{:.2}", ratio(&floor, |walk| walk.wall)),
+            "the same, concurrency 1: wall time, of the floor's",
+            format!("{:.2}", ratio(&floor, |listing| listing.wall)),
             "",
         ),
     ]

@@ -31,10 +31,10 @@ fn id(random: &mut fastrand::Rng) -> String {
     format!("{}-{}-4{}-8{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
 }
 
-/// Serves so many rows, and prints where; answers take so many milliseconds.
+/// Serves so many rows, and prints where; responses take so many milliseconds.
 pub async fn serve(rows: usize, latency: u64) {
     let socket = TcpSocket::new_v4().unwrap();
-    // A page at a time, so that it need not wait for its reader.
+    // Page by page, so that it need not wait for its reader.
     socket.set_send_buffer_size(1 << 20).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(64).unwrap();
@@ -44,7 +44,7 @@ pub async fn serve(rows: usize, latency: u64) {
     let ids: Vec<_> = (0..rows).map(|_| id(&mut random)).collect();
     let (mut text, mut starts) = (String::new(), vec![0]);
     for (row, id) in ids.iter().enumerate() {
-        // With the blanks that Python's JSON has, as Cinder's answers do.
+        // With the blanks that Python's JSON has, as Cinder's responses do.
         write!(
             text,
             r#"{{"id": "{id}", "name": "nightly-{row:06}", "links": [{{"rel": "self", "href": "{address}/v3/{PROJECT_ID}/backups/{id}"}}, {{"rel": "bookmark", "href": "{address}/{PROJECT_ID}/backups/{id}"}}]}}, "#
@@ -57,11 +57,11 @@ pub async fn serve(rows: usize, latency: u64) {
     let server = Arc::new(Server { address, rows: text, starts, ids, by_id, latency, sent: AtomicU64::new(0) });
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        tokio::spawn(answer(stream, Arc::clone(&server)));
+        tokio::spawn(respond(stream, Arc::clone(&server)));
     }
 }
 
-async fn answer(mut stream: TcpStream, server: Arc<Server>) {
+async fn respond(mut stream: TcpStream, server: Arc<Server>) {
     stream.set_nodelay(true).unwrap();
     let mut head = Vec::new();
     loop {
@@ -90,14 +90,14 @@ async fn answer(mut stream: TcpStream, server: Arc<Server>) {
                 ("Content-Encoding: gzip\r\n", gzip.finish().unwrap())
             }
         };
-        let mut answer = format!(
+        let mut response = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{encoding}Content-Length: {}\r\nOpenStack-API-Version: volume 3.0\r\nx-openstack-request-id: req-00000000-0000-4000-8000-000000000000\r\n\r\n",
             body.len()
         )
         .into_bytes();
-        answer.extend(body);
-        server.sent.fetch_add(answer.len() as u64, Ordering::Relaxed);
-        if stream.write_all(&answer).await.is_err() {
+        response.extend(body);
+        server.sent.fetch_add(response.len() as u64, Ordering::Relaxed);
+        if stream.write_all(&response).await.is_err() {
             return;
         }
     }

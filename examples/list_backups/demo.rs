@@ -1,4 +1,4 @@
-//! A model of the service, in this process: what Cinder would answer, from made-up backups.
+//! A model of the service, in this process: it responds as Cinder does, from made-up backups.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub fn rows(more: usize) -> Vec<Row> {
     vendors.chain(made_up).collect()
 }
 
-/// Starts a server that answers with these rows.
+/// Starts a server with these rows.
 pub async fn start(rows: Vec<Row>) -> MockServer {
     let server = MockServer::start_async().await;
     let rows = Arc::new(rows);
@@ -101,7 +101,7 @@ fn fault(code: u16, kind: &str, message: &str) -> (u16, Value) {
     (code, json!({kind: {"code": code, "message": message}}))
 }
 
-/// What Cinder answers to a query: filters joined by AND, then marker, then offset, then limit.
+/// Cinder's response to a query: filters combined with AND, then marker, then offset, then limit.
 pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) {
     let fuzzy = version >= Microversion::new(3, 31);
     let counted = version >= Microversion::new(3, 45);
@@ -117,7 +117,7 @@ pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) 
             }
             ("marker", _) => marker = Some(value.into_owned()),
             ("with_count", _) if counted => with_count = value == "true",
-            // An older service knows nothing of these, and says nothing.
+            // An older service ignores these.
             (name, _) if !fuzzy && (name.ends_with('~') || name == "with_count") => {}
             (name, _) => match rows.first().map(|row| row.fits(name, &value)) {
                 Some(None) => {

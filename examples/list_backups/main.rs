@@ -9,7 +9,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use futures::TryStreamExt;
 use httpmock::MockServer;
 use vbs_client::{Client, ListBackups};
 
@@ -18,7 +17,7 @@ async fn main() -> ExitCode {
     let arguments = match command().try_get_matches() {
         Ok(arguments) => arguments,
         Err(help) if !help.use_stderr() => {
-            // The reader of the help may have gone away.
+            // The help may be piped into a program that has ended.
             let _ = help.print();
             return ExitCode::SUCCESS;
         }
@@ -26,7 +25,7 @@ async fn main() -> ExitCode {
     };
     match run(&arguments).await {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader has seen enough, as in `| head -1`.
+        // The output is piped into a program that has ended, such as `head -1`.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
             ExitCode::SUCCESS
         }
@@ -74,7 +73,7 @@ fn command() -> Command {
 async fn run(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
     let json = arguments.get_flag("json");
     let mut out = io::stdout().lock();
-    // The demo's server lives as long as the listing.
+    // The demo's server runs as long as the listing.
     let (client, _server) = client(json, &mut out).await?;
 
     let mut request = client.list_backups();
@@ -125,7 +124,11 @@ async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<Mock
             writeln!(out, "{note}")?
         }
         let server = demo::start(demo::rows(3000)).await;
-        let client = Client::builder(server.base_url()).project_id(demo::PROJECT_ID).token("demo").build()?;
+        let client = Client::builder(server.base_url())
+            .project_id(demo::PROJECT_ID)
+            .token("demo")
+            .http(|http| http.no_proxy())
+            .build()?;
         return Ok((client, Some(server)));
     };
     let mut builder = Client::builder(endpoint).token(std::env::var("OS_TOKEN").map_err(|_| "OS_TOKEN is not set")?);

@@ -1,25 +1,25 @@
-//! The service's address, in the forms in which people and catalogs have it.
+//! The service's address, in the forms that users and catalogs have.
 
 use reqwest::Url;
 
 use crate::Error;
 
-/// The address up to where the contract's path begins, and the project id, if it is there.
+/// The address up to where the contract's path begins, and the project id, if the endpoint has it.
 pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     let refuse = |reason: &str| Err(invalid(reason));
-    // The URL parser would mend all of these, and perhaps into another host.
+    // The URL parser would correct all of these, perhaps to another host.
     let Some((scheme, rest)) = endpoint.split_once("://") else {
-        return refuse("it has to begin with https:// or http://");
+        return refuse("it does not begin with https:// or http://");
     };
     if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
-        return refuse("it has to begin with https:// or http://");
+        return refuse("it does not begin with https:// or http://");
     }
     if endpoint.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
-        return refuse("it has a blank, a control character or a backslash in it");
+        return refuse("it has a blank, a control character or a backslash");
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return refuse("it has a user name or password in it");
+        return refuse("it has a user name or password");
     }
     if authority.is_empty() {
         return refuse("it has no host");
@@ -32,7 +32,7 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
         return refuse("it has a fragment");
     }
     if rest.strip_prefix(authority).is_some_and(|path| !path.is_empty() && path != url.path()) {
-        return refuse("its path has parts such as `..`, or characters that would have to be encoded");
+        return refuse("its path has segments such as `..`, or characters that need encoding");
     }
     let path = url.path().strip_suffix('/').unwrap_or(url.path());
     let mut segments: Vec<&str> = path.split('/').skip(1).collect();
@@ -46,13 +46,13 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     };
     segments.truncate(segments.len() - 1 - usize::from(project_id.is_some()));
     if segments.iter().any(|segment| segment.is_empty() || is_version(segment)) {
-        return refuse("its path has to end before the version, with v3, or with v3 and the project id");
+        return refuse("its path does not end before the version, with v3, or with v3 and the project id");
     }
     let origin = url.origin().ascii_serialization();
     Ok((segments.iter().fold(origin, |address, segment| address + "/" + segment), project_id))
 }
 
-/// Whether this is a version in a path, such as `v2` or `v3.0`.
+/// Whether a segment is a version, such as `v2` or `v3.0`.
 fn is_version(segment: &str) -> bool {
     segment
         .strip_prefix(['v', 'V'])
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_an_endpoint_as_people_have_it() {
+    fn every_form_of_an_endpoint_is_read() {
         for (endpoint, base, project_id) in [
             ("https://host", "https://host", None),
             ("https://host/", "https://host", None),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_any_other() {
+    fn any_other_endpoint_is_refused() {
         for endpoint in [
             "",
             "host",

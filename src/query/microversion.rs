@@ -32,13 +32,13 @@ impl Microversion {
         Self { major, minor }
     }
 
-    /// What stands before the point.
+    /// The number before the point.
     #[must_use]
     pub const fn major(self) -> u32 {
         self.major
     }
 
-    /// What stands behind the point.
+    /// The number after the point.
     #[must_use]
     pub const fn minor(self) -> u32 {
         self.minor
@@ -49,8 +49,8 @@ impl Microversion {
         format!("{SERVICE} {self}")
     }
 
-    /// What the headers of an answer say was applied: the lowest, where they say more than one,
-    /// and none where an entry for this service can't be read.
+    /// The microversion that a response's headers state: the lowest, where they state more than one, and
+    /// none where an entry for this service can't be read.
     pub(crate) fn from_headers<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut applied: Option<Self> = None;
         for value in values {
@@ -91,31 +91,7 @@ impl FromStr for Microversion {
     }
 }
 
-impl TryFrom<String> for Microversion {
-    type Error = ParseMicroversionError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Microversion> for String {
-    fn from(version: Microversion) -> Self {
-        version.to_string()
-    }
-}
-
-/// The text is not a [`Microversion`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseMicroversionError(String);
-
-impl fmt::Display for ParseMicroversionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not a microversion: it has the form X.Y, such as 3.45", self.0)
-    }
-}
-
-impl std::error::Error for ParseMicroversionError {}
+text_form!(Microversion, ParseMicroversionError, "a microversion", "X.Y, such as 3.45");
 
 #[cfg(test)]
 mod tests {
@@ -149,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_was_applied() {
+    fn the_lowest_applied_microversion_is_read() {
         assert_eq!(applied(&["volume 3.45"]).as_deref(), Some("3.45"));
         assert_eq!(applied(&["compute 2.1, volume 3.45"]).as_deref(), Some("3.45"));
         assert_eq!(applied(&["volume 3.45", "volume 3.9"]).as_deref(), Some("3.9"));
     }
 
     #[test]
-    fn takes_nothing_for_granted() {
+    fn a_header_that_can_not_be_read_states_no_microversion() {
         for headers in
             [&[][..], &[""], &["3.45"], &["compute 2.1"], &["volume latest"], &["volume"], &["volume 3.45", "volume x"]]
         {

@@ -1,0 +1,10 @@
+//! Which page comes next: the pager, the pages in flight, cursors, deleted markers.
+
+pub(crate) mod continuity;
+pub(crate) mod cycle;
+pub(crate) mod listing;
+pub(crate) mod pager;
+pub(crate) mod read_ahead;
+pub(crate) mod recovery;
+
+pub(crate) use listing::Listing;

@@ -1,0 +1,268 @@
+//! [`Pager`]: all pages of a listing, in order.
+
+use std::future::ready;
+
+use tokio::time::Instant;
+
+use super::continuity::{self, Before};
+use super::cycle::CycleDetector;
+use super::listing::Listing;
+use super::read_ahead::{InFlightPage, ReadAhead};
+use super::recovery::LastPage;
+use crate::Error;
+use crate::generated::parameters::{OFFSET, WITH_COUNT};
+use crate::query::{Cursor, Microversion, Query, Row, Value};
+use crate::transport::{PageRequest, Response};
+
+/// The size of a page as long as the service has not shown another one: Cinder's default maximum.
+const DEFAULT_MAX_LIMIT: u64 = 1000;
+
+/// The most empty pages in a row.
+const MAX_EMPTY_PAGES: u32 = 1000;
+
+/// All pages of a listing, in order.
+///
+/// The listing's query is always that of the page after the last row yielded. Pages further on are requested
+/// by offset from there (Cinder counts it from the marker), each starting with the last row of the page before
+/// it. Such a page counts only if it does start with that row: then it is what a marker would have led to.
+/// Rows are ordered by what never changes of them, so it does not matter which page was read first.
+pub(crate) struct Pager<T> {
+    pub(crate) listing: Listing,
+    /// Chosen once: the rows of one listing follow the same rules.
+    microversion: Option<Microversion>,
+    /// The number of the next page, from 1.
+    pub(crate) page: u64,
+    count: Option<u64>,
+    cycle: CycleDetector,
+    empty_pages: u32,
+    /// The id of the first row yielded.
+    first: Option<String>,
+    pub(crate) last_page: LastPage,
+    position: Position,
+    read_ahead: ReadAhead<T>,
+    /// The number of the last page requested.
+    requested: u64,
+    /// How many rows the pages in flight add to those yielded if they are full.
+    new_rows: u64,
+    /// How many rows a full page has; 0 where that is not known.
+    page_size: u64,
+}
+
+enum Position {
+    Start,
+    Middle,
+    /// The last page was yielded; with the error that follows it, if any.
+    End(Option<Error>),
+}
+
+impl<T: Row> Pager<T> {
+    pub(crate) fn new(listing: Listing) -> Self {
+        let mut cycle = CycleDetector::default();
+        if let Some(marker) = listing.query.marker() {
+            cycle.closes(&Cursor::after(marker));
+        }
+        let limit = listing.query.limit().and_then(|limit| u64::try_from(limit).ok());
+        Self {
+            microversion: listing.microversion(),
+            read_ahead: ReadAhead::new(listing.concurrency),
+            listing,
+            page: 1,
+            count: None,
+            cycle,
+            empty_pages: 0,
+            first: None,
+            last_page: LastPage::default(),
+            position: Position::Start,
+            requested: 0,
+            new_rows: 0,
+            page_size: limit.filter(|limit| *limit <= DEFAULT_MAX_LIMIT).unwrap_or(0),
+        }
+    }
+
+    /// The next page, if there is one. Not to be called again after an error.
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Response<T>>, Error> {
+        match &mut self.position {
+            Position::End(error) => return error.take().map_or(Ok(None), Err),
+            Position::Start => self.listing.check_pages()?,
+            Position::Middle => {}
+        }
+        let mut response = self.fetch_next().await?;
+        if matches!(self.position, Position::Start) {
+            self.count = response.count;
+            // The server would count again for every page, and add an empty one at the end.
+            self.listing.query.remove(&WITH_COUNT);
+        }
+        response.count = self.count;
+        self.page = self.page.saturating_add(1);
+        if self.first.is_none() {
+            self.first = response.rows.first().map(|row| row.id().to_owned());
+        }
+        self.position = self.advance(&response);
+        if !matches!(self.position, Position::Middle) {
+            self.read_ahead.clear();
+        } else if self.listing.prefetch {
+            if self.read_ahead.is_empty() {
+                let next = self.request_next(true);
+                self.read_ahead.push(next);
+            }
+            self.fill_read_ahead();
+        }
+        Ok(Some(response))
+    }
+
+    /// Makes the listing's query that of the page after this one.
+    fn advance(&mut self, response: &Response<T>) -> Position {
+        let end = |reason: &str| Position::End(Some(Error::pagination(response.request_id.as_deref(), reason)));
+        let next = match &response.next {
+            Ok(None) => return Position::End(None),
+            Ok(Some(next)) => next,
+            Err(reason) => return end(&format!("the next link has no usable cursor: {reason}")),
+        };
+        let query = &mut self.listing.query;
+        let leads_back = next.offset().is_some_and(|offset| offset <= query.offset());
+        if self.cycle.closes(next) || leads_back {
+            return end("the next links form a cycle");
+        }
+        self.empty_pages = if response.rows.is_empty() { self.empty_pages + 1 } else { 0 };
+        if self.empty_pages >= MAX_EMPTY_PAGES {
+            return end(&format!("the last {MAX_EMPTY_PAGES} pages were empty"));
+        }
+        query.advance(next);
+        if query.fits() { Position::Middle } else { end("the marker of the next link is too long") }
+    }
+
+    /// The page that follows the last row yielded.
+    async fn fetch_next(&mut self) -> Result<Response<T>, Error> {
+        // That of the page as a whole, also where it takes more than one request.
+        let deadline = self.listing.deadline();
+        loop {
+            let mut page = match self.read_ahead.pop() {
+                Some(page) => page,
+                // Concurrent pages begin in their order.
+                None => self.request_next(self.listing.concurrency > 1),
+            };
+            self.fill_read_ahead();
+            let attempt = page.attempt.take();
+            let in_flight = async { attempt?.outcome().await };
+            let Listing { transport, retry, .. } = &self.listing;
+            match transport.fetch(&page.request, retry, deadline, in_flight).await {
+                Ok(response) if page.overlaps => {
+                    if let Some(response) = self.accept_overlapping(&page, response) {
+                        return Ok(response);
+                    }
+                }
+                Ok(response) => {
+                    // A marker leads to the same row again, but not with an offset from there.
+                    let query = &self.listing.query;
+                    let start = query.marker().filter(|_| query.offset() == 0).map(str::to_owned);
+                    self.accept(&response, start)?;
+                    self.record_size(&page, response.rows.len());
+                    return Ok(response);
+                }
+                // The marker that its offset counts from may be gone.
+                Err(error) if page.overlaps && error.is_not_found() => {}
+                Err(error) if self.marker_was_deleted(&error) => {
+                    self.read_ahead.clear();
+                    return self.recover_deleted_marker(&error, deadline).await;
+                }
+                Err(error) => return Err(error),
+            }
+            tracing::debug!(page = self.page, "a page that was read ahead does not follow, fetching it by marker");
+            self.read_ahead.slow_down();
+            self.read_ahead.clear();
+        }
+    }
+
+    /// Whether the next page is requested by a marker that the caller has not set.
+    pub(crate) fn has_own_marker(&self) -> bool {
+        let query = &self.listing.query;
+        matches!(self.position, Position::Middle) && query.get(&OFFSET).is_none() && query.marker().is_some()
+    }
+
+    pub(crate) async fn fetch_in_place(&self, deadline: Option<Instant>) -> Result<Response<T>, Error> {
+        let Listing { transport, retry, query, .. } = &self.listing;
+        let request = PageRequest { query: query.clone(), microversion: self.microversion, page: self.page };
+        transport.fetch(&request, retry, deadline, ready(None)).await
+    }
+
+    /// Requests the page after the last row yielded. Nothing else is in flight.
+    fn request_next(&mut self, begin: bool) -> InFlightPage<T> {
+        self.requested = self.page;
+        self.new_rows = self.page_size;
+        self.request(self.listing.query.clone(), false, self.page_size, begin)
+    }
+
+    /// Requests pages after those in flight, as many as there is room for.
+    fn fill_read_ahead(&mut self) {
+        // A page of one row, which it shares with the one before it, would add nothing.
+        while self.page_size > 1 && self.read_ahead.has_room() {
+            let mut query = self.listing.query.clone();
+            let Ok(new_rows) = i64::try_from(self.new_rows) else { return };
+            query.set(&OFFSET, Value::Integer(query.offset().saturating_add(new_rows - 1)));
+            query.remove(&WITH_COUNT);
+            if query.check().is_err() {
+                return;
+            }
+            self.requested = self.requested.saturating_add(1);
+            let new_rows = self.page_size - 1;
+            self.new_rows = self.new_rows.saturating_add(new_rows);
+            let page = self.request(query, true, new_rows, true);
+            self.read_ahead.push(page);
+        }
+    }
+
+    fn request(&self, query: Query, overlaps: bool, new_rows: u64, begin: bool) -> InFlightPage<T> {
+        let request = PageRequest { query, microversion: self.microversion, page: self.requested };
+        let attempt = begin.then(|| self.read_ahead.begin(&self.listing.transport, request.clone()));
+        InFlightPage { request, overlaps, new_rows, attempt }
+    }
+
+    /// Checks that a page follows the last row yielded, and keeps it as the last page.
+    pub(crate) fn accept(&mut self, response: &Response<T>, start: Option<String>) -> Result<(), Error> {
+        let query = &self.listing.query;
+        let by_marker = query.marker().is_some() && query.offset() == 0;
+        let before = by_marker.then(|| self.before(None));
+        continuity::check(&response.rows, query, before)
+            .map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))?;
+        self.last_page.keep(&response.rows, start);
+        Ok(())
+    }
+
+    /// Takes the shared row from a page that was read ahead; none where the page does not follow.
+    fn accept_overlapping(&mut self, page: &InFlightPage<T>, mut response: Response<T>) -> Option<Response<T>> {
+        let size = response.rows.len();
+        let shared =
+            self.last_page.id_from_end(0).filter(|id| response.rows.first().is_some_and(|row| row.id() == *id))?;
+        continuity::check(&response.rows, &page.request.query, Some(self.before(Some(shared)))).ok()?;
+        // It adds nothing, and its link leads to itself.
+        if size == 1 && response.next != Ok(None) {
+            return None;
+        }
+        // With the shared row, which may be the only one that is not deleted.
+        let start = self.last_page.id_from_end(1).map(str::to_owned);
+        self.last_page.keep(&response.rows, start);
+        self.record_size(page, size);
+        response.rows.remove(0);
+        Some(response)
+    }
+
+    fn before<'a>(&'a self, shared: Option<&'a str>) -> Before<'a> {
+        Before { last_page: &self.last_page, first: self.first.as_deref(), shared }
+    }
+
+    /// Takes the size of a page for that of the next ones. Where it is not as requested, none of the pages in
+    /// flight can follow.
+    fn record_size(&mut self, page: &InFlightPage<T>, size: usize) {
+        self.page_size = size as u64;
+        let new_rows = self.page_size.saturating_sub(u64::from(page.overlaps));
+        self.new_rows = self.new_rows.saturating_sub(new_rows);
+        if new_rows == page.new_rows {
+            self.read_ahead.record_success();
+            return;
+        }
+        self.read_ahead.clear();
+        if !matches!(self.position, Position::Start) {
+            self.read_ahead.slow_down();
+        }
+    }
+}

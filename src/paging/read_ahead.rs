@@ -1,0 +1,184 @@
+//! [`ReadAhead`]: the pages in flight, and how many there may be.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, ready};
+
+use tokio::runtime::{Handle, Id};
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
+
+use crate::query::Row;
+use crate::transport::{Outcome, PageRequest, Transport};
+
+/// The most successful pages that it takes to raise the concurrency by one.
+const MAX_SUCCESSES_NEEDED: usize = 64;
+
+/// The pages in flight, in their order, and the state of the congestion control. Dropping it cancels them.
+pub(crate) struct ReadAhead<T> {
+    pages: VecDeque<InFlightPage<T>>,
+    /// The concurrency that the caller has set, and the present one.
+    max_concurrency: usize,
+    concurrency: usize,
+    /// Pages since the concurrency was changed, and how many it takes to raise it.
+    successes: usize,
+    successes_needed: usize,
+    /// Whether a page in flight met a transient fault.
+    throttled: Arc<AtomicBool>,
+}
+
+/// A page to fetch, and its first attempt where that has begun.
+pub(crate) struct InFlightPage<T> {
+    pub(crate) request: PageRequest,
+    /// Whether it begins with the last row of the page before it.
+    pub(crate) overlaps: bool,
+    /// How many rows it adds to the page before it if it is full.
+    pub(crate) new_rows: u64,
+    pub(crate) attempt: Option<FirstAttempt<T>>,
+}
+
+/// The first attempt of a page, in a task of its own. Dropping it cancels the task.
+pub(crate) struct FirstAttempt<T> {
+    runtime: Id,
+    task: JoinHandle<Outcome<T>>,
+}
+
+impl<T: Row> FirstAttempt<T> {
+    /// Its outcome; none where it was begun on another runtime, which may not be driven any more.
+    pub(crate) async fn outcome(mut self) -> Option<Outcome<T>> {
+        poll_fn(|context| {
+            if Handle::current().id() != self.runtime {
+                return Poll::Ready(None);
+            }
+            Poll::Ready(match ready!(Pin::new(&mut self.task).poll(context)) {
+                Ok(outcome) => Some(outcome),
+                // A token provider's, which is the caller's own.
+                Err(error) => error.try_into_panic().map(|panic| resume_unwind(panic)).ok(),
+            })
+        })
+        .await
+    }
+}
+
+impl<T> Drop for FirstAttempt<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<T: Row> ReadAhead<T> {
+    pub(crate) fn new(max_concurrency: usize) -> Self {
+        Self {
+            pages: VecDeque::new(),
+            max_concurrency,
+            concurrency: max_concurrency,
+            successes: 0,
+            successes_needed: 2,
+            throttled: Arc::default(),
+        }
+    }
+
+    /// Begins the first attempt of a page, whether or not anybody waits for it. It is retried only when its
+    /// turn comes, so that many concurrent pages never become a storm of retries.
+    pub(crate) fn begin(&self, transport: &Arc<Transport>, request: PageRequest) -> FirstAttempt<T> {
+        let (transport, throttled) = (Arc::clone(transport), Arc::clone(&self.throttled));
+        let attempt = async move {
+            let outcome = transport.attempt(&request, 1, true).await;
+            if matches!(&outcome, Err(failure) if failure.error.is_retryable()) {
+                throttled.store(true, Ordering::Relaxed);
+            }
+            outcome
+        };
+        let task = tokio::spawn(attempt.in_current_span().with_current_subscriber());
+        FirstAttempt { runtime: Handle::current().id(), task }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, page: InFlightPage<T>) {
+        self.pages.push_back(page);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<InFlightPage<T>> {
+        self.pages.pop_front()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.pages.clear();
+    }
+
+    /// Whether there is room for one more, besides the page that is waited for or was just yielded.
+    pub(crate) fn has_room(&mut self) -> bool {
+        if self.throttled.swap(false, Ordering::Relaxed) {
+            self.slow_down();
+            // A rate limit that was met once will be met again.
+            self.successes_needed = (self.successes_needed * 2).min(MAX_SUCCESSES_NEEDED);
+        }
+        self.pages.len() + 1 < self.concurrency
+    }
+
+    /// Halves the concurrency.
+    pub(crate) fn slow_down(&mut self) {
+        self.concurrency = (self.concurrency / 2).max(1);
+        self.successes = 0;
+    }
+
+    /// Counts a full page. After enough of them, the concurrency is raised by one.
+    pub(crate) fn record_success(&mut self) {
+        self.successes += 1;
+        if self.successes >= self.successes_needed {
+            self.concurrency = (self.concurrency + 1).min(self.max_concurrency);
+            self.successes = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Backup;
+
+    fn concurrency(read_ahead: &mut ReadAhead<Backup>) -> usize {
+        read_ahead.has_room();
+        read_ahead.concurrency
+    }
+
+    fn throttle(read_ahead: &ReadAhead<Backup>) {
+        read_ahead.throttled.store(true, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn throttling_halves_the_concurrency_and_successes_raise_it_again() {
+        let mut read_ahead = ReadAhead::new(8);
+        let mut needed = 2;
+        for _ in 0..3 {
+            assert_eq!(concurrency(&mut read_ahead), 8);
+            throttle(&read_ahead);
+            assert_eq!(concurrency(&mut read_ahead), 4);
+            assert_eq!(concurrency(&mut read_ahead), 4, "once for faults at the same time");
+            needed *= 2;
+            for raised in 4..8 {
+                for _ in 0..needed {
+                    assert_eq!(concurrency(&mut read_ahead), raised);
+                    read_ahead.record_success();
+                }
+            }
+        }
+        for _ in 0..10 {
+            throttle(&read_ahead);
+            concurrency(&mut read_ahead);
+        }
+        assert_eq!(concurrency(&mut read_ahead), 1);
+        for _ in 0..7 * 64 {
+            read_ahead.record_success();
+        }
+        assert_eq!(concurrency(&mut read_ahead), 8);
+    }
+}

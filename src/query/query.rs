@@ -1,0 +1,112 @@
+//! [`Query`]: the parameters of one request.
+
+use std::fmt;
+
+use super::{Cursor, Kind, Microversion, Parameter, Value};
+use crate::Error;
+use crate::generated::parameters::{LIMIT, MARKER, OFFSET};
+
+/// The longest encoded query of a caller, in bytes. Some servers (uwsgi with its default buffer) drop a
+/// query of 2,000 bytes and more, and respond with every backup.
+const MAX_QUERY: usize = 1800;
+
+/// What a marker may add to it, in bytes: enough for an id, and still short of what servers drop.
+const MAX_MARKER: usize = 100;
+
+/// The parameters of one request, each at most once.
+#[derive(Clone, Default)]
+pub struct Query(Vec<(&'static Parameter, Value)>);
+
+impl Query {
+    pub(crate) fn get(&self, parameter: &'static Parameter) -> Option<&Value> {
+        self.0.iter().find(|(set, _)| set.name == parameter.name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn set(&mut self, parameter: &'static Parameter, value: Value) {
+        self.remove(parameter);
+        // What the server does by default needs no microversion.
+        let default = matches!((&parameter.kind, &value), (Kind::Boolean { default }, Value::Boolean(flag)) if *default == Some(*flag));
+        if !default {
+            self.0.push((parameter, value));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, parameter: &'static Parameter) {
+        self.0.retain(|(set, _)| set.name != parameter.name);
+    }
+
+    pub(crate) fn marker(&self) -> Option<&str> {
+        match self.get(&MARKER) {
+            Some(Value::Text(marker)) => Some(marker),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn limit(&self) -> Option<i64> {
+        self.integer(&LIMIT)
+    }
+
+    pub(crate) fn offset(&self) -> i64 {
+        self.integer(&OFFSET).unwrap_or(0)
+    }
+
+    fn integer(&self, parameter: &'static Parameter) -> Option<i64> {
+        match self.get(parameter) {
+            Some(Value::Integer(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Continues at a cursor.
+    pub(crate) fn advance(&mut self, cursor: &Cursor) {
+        if let Some(marker) = cursor.marker() {
+            self.set(&MARKER, Value::Text(marker.to_owned()));
+            // The server would apply it again after the marker, on every page.
+            self.remove(&OFFSET);
+        }
+        if let Some(offset) = cursor.offset() {
+            self.set(&OFFSET, Value::Integer(offset));
+        }
+    }
+
+    /// The lowest microversion in which all its parameters work, unless every one will do.
+    pub(crate) fn microversion(&self) -> Option<Microversion> {
+        self.0.iter().filter_map(|(parameter, _)| parameter.microversion).max()
+    }
+
+    fn encoded_length(&self, counts: impl Fn(&Parameter) -> bool) -> usize {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (parameter, value) in self.0.iter().filter(|(parameter, _)| counts(parameter)) {
+            query.append_pair(parameter.name, &value.to_string());
+        }
+        query.finish().len()
+    }
+
+    /// Whether no server would drop the query. A marker has room of its own, so that a listing that has
+    /// begun can also continue.
+    pub(crate) fn fits(&self) -> bool {
+        let without_marker = self.encoded_length(|parameter| parameter.name != MARKER.name);
+        without_marker <= MAX_QUERY && self.encoded_length(|_| true) <= MAX_QUERY + MAX_MARKER
+    }
+
+    /// Refuses what no server would read as it was meant.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        for (parameter, value) in &self.0 {
+            parameter.check(value)?;
+        }
+        let longest = self.0.iter().max_by_key(|(_, value)| value.to_string().len());
+        match longest {
+            Some((parameter, _)) if !self.fits() => Err(parameter.invalid(format!(
+                "the encoded query has {} bytes, at most {MAX_QUERY} are allowed, and this is its longest value",
+                self.encoded_length(|_| true)
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(parameter, value)| (parameter.name, value))).finish()
+    }
+}

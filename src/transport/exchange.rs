@@ -1,0 +1,190 @@
+//! [`Transport`]: a service's address and settings, and one attempt to fetch a page from it.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use tokio::time::Instant;
+use tracing::field::{Empty, debug};
+use tracing::{Instrument, Span};
+
+use super::fault::Redactor;
+use super::hooks::{Head, RequestContext};
+use super::retry::{RetryPolicy, retry_after};
+use super::token::{Token, Tokens};
+use crate::Error;
+use crate::generated::{self, OPENSTACK_API_VERSION};
+use crate::query::{Cursor, List, Microversion, Query, Row};
+
+/// A service's address, and the settings of a client.
+pub(crate) struct Transport {
+    /// Up to where the contract's path begins, without a slash at the end.
+    pub(crate) endpoint: String,
+    pub(crate) project_id: String,
+    pub(crate) settings: Settings,
+    pub(crate) http: reqwest::Client,
+}
+
+/// What a client's builder sets. `Debug` does not show the token.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) tokens: Tokens,
+    /// The minimum of every request.
+    pub(crate) microversion: Option<Microversion>,
+    pub(crate) trust_microversion: bool,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) page_deadline: Option<Duration>,
+    pub(crate) body_limit: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tokens: Tokens::None,
+            microversion: None,
+            trust_microversion: false,
+            retry: RetryPolicy::default(),
+            page_deadline: None,
+            body_limit: 64 * 1024 * 1024,
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("endpoint", &self.endpoint)
+            .field("project_id", &self.project_id)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A page to fetch.
+#[derive(Clone)]
+pub(crate) struct PageRequest {
+    pub(crate) query: Query,
+    pub(crate) microversion: Option<Microversion>,
+    /// Its number in its listing, from 1.
+    pub(crate) page: u64,
+}
+
+/// A page, decoded.
+pub(crate) struct Response<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) count: Option<u64>,
+    /// Where the next page starts, if there is one; or what is wrong with the link to it.
+    pub(crate) next: Result<Option<Cursor>, String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) microversion: Option<Microversion>,
+}
+
+/// The outcome of one attempt.
+pub(crate) type Outcome<T> = Result<Response<T>, Failure>;
+
+/// An attempt that failed.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// How long the service asked to wait.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) at: Instant,
+    /// Whether the attempt has used up the page's renewal of a rejected token.
+    pub(crate) renewed: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, retry_after: None, at: Instant::now(), renewed: false }
+    }
+}
+
+impl Transport {
+    /// Makes one attempt. A token that the service rejects is renewed, and the request repeated, if it
+    /// `may_renew`.
+    pub(crate) async fn attempt<T: Row>(&self, request: &PageRequest, attempt: u32, may_renew: bool) -> Outcome<T> {
+        let token = self.settings.tokens.current().await?;
+        let outcome = self.send(request, &token, attempt).await;
+        if !may_renew || !matches!(&outcome, Err(failure) if failure.error.is_unauthorized()) {
+            return outcome;
+        }
+        match self.settings.tokens.renewed(&token).await {
+            None => outcome,
+            Some(renewed) => {
+                let outcome = self.send(request, &renewed?, attempt).await;
+                outcome.map_err(|failure| Failure { renewed: true, ..failure })
+            }
+        }
+    }
+
+    async fn send<T: Row>(&self, request: &PageRequest, token: &Token, attempt: u32) -> Outcome<T> {
+        let span = tracing::debug_span!(
+            "request",
+            operation = T::OPERATION,
+            page = request.page,
+            attempt,
+            status = Empty,
+            request_id = Empty,
+            duration = Empty,
+        );
+        self.exchange(request, token).instrument(span).await
+    }
+
+    /// One request and its response, decoded and checked to be in the microversion of the request.
+    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Token) -> Outcome<T> {
+        let (span, start) = (Span::current(), Instant::now());
+        let context = RequestContext {
+            token: token.header.clone(),
+            // Two numbers and a point: any header can have that.
+            microversion: request.microversion.and_then(|version| version.to_header().try_into().ok()),
+            body_limit: self.settings.body_limit,
+            head: OnceLock::new(),
+        };
+        let client = generated::Client::new_with_client(&self.endpoint, self.http.clone(), context);
+        let sent = T::send(&request.query, &client, &self.project_id).await;
+
+        let redactor = Redactor::new(token.header.as_ref());
+        let head = client.inner.head.get();
+        let request_id = head.and_then(|head| redactor.request_id(&head.headers));
+        request_id.as_deref().map(|request_id| span.record("request_id", request_id));
+        head.map(|head| span.record("status", head.status.as_u16()));
+        span.record("duration", debug(start.elapsed()));
+
+        let result = match sent {
+            Ok(list) => self.response(list, request, head, request_id, redactor),
+            Err(error) => Err(redactor.error(error, head, request_id, &request.query, self.settings.body_limit).await),
+        };
+        result.map_err(|error| Failure {
+            retry_after: head.and_then(|head| retry_after(&head.headers)),
+            ..Failure::from(error)
+        })
+    }
+
+    fn response<T>(
+        &self,
+        list: List<T>,
+        request: &PageRequest,
+        head: Option<&Head>,
+        request_id: Option<String>,
+        redactor: Redactor<'_>,
+    ) -> Result<Response<T>, Error> {
+        if let Some(message) = redactor.fault_in_list(&list.extra) {
+            return Err(Error::undecodable(request_id, message));
+        }
+        let mut stated = head.into_iter().flat_map(|head| head.headers.get_all(OPENSTACK_API_VERSION)).peekable();
+        let trusted = self.settings.trust_microversion && stated.peek().is_none();
+        let applied = Microversion::from_headers(stated.map(HeaderValue::as_bytes));
+        match request.microversion {
+            Some(required) if !applied.map_or(trusted, |applied| applied >= required) => {
+                Err(Error::MicroversionNotHonored { required, answered: applied, request_id })
+            }
+            _ => Ok(Response {
+                rows: list.backups,
+                count: list.count,
+                next: Cursor::from_links(&list.backups_links).map_err(|reason| redactor.clean(&reason)),
+                request_id,
+                microversion: applied,
+            }),
+        }
+    }
+}

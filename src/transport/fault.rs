@@ -1,0 +1,433 @@
+//! What a failed response states, in plain text and without the token.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write};
+
+use http_body_util::LengthLimitError;
+use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::hooks::Head;
+use crate::generated::X_OPENSTACK_REQUEST_ID;
+use crate::query::Query;
+use crate::{Error, Fault};
+
+/// How much of the body of a failed response is read, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// How much of a server's text an error has, in characters.
+const MAX_TEXT: usize = 500;
+
+/// No part of a token of this length gets into an error, in characters.
+const WINDOW: usize = 16;
+
+/// Shorter tokens are not looked for: they could be part of any word.
+const MIN_TOKEN: usize = 8;
+
+/// How many characters an encoding may take for one, as `\u0041` does.
+const MAX_ESCAPE: usize = 6;
+
+/// Reads what servers send, and takes the token out of it, even where a server has sent it back.
+#[derive(Clone, Copy)]
+pub(crate) struct Redactor<'a>(&'a str);
+
+impl<'a> Redactor<'a> {
+    pub(crate) fn new(token: Option<&'a HeaderValue>) -> Self {
+        Self(token.and_then(|token| token.to_str().ok()).filter(|token| token.len() >= MIN_TOKEN).unwrap_or_default())
+    }
+
+    /// A text without the token, in upper and lower case, cut, wrapped or escaped.
+    fn redact(self, text: &str) -> String {
+        let (token, _) = significant(self.0);
+        let (characters, places) = significant(text);
+        let length = token.len().clamp(1, WINDOW);
+        let mut redacted = String::new();
+        let mut copied = 0;
+        // Where a part of the token ends, in `characters`.
+        let mut end = 0;
+        for (at, place) in places.iter().enumerate() {
+            if characters.get(at..at + length).is_some_and(|window| !token.is_empty() && token.contains(window)) {
+                if at >= end {
+                    redacted += text.get(copied..place.0).unwrap_or_default();
+                    redacted += "[token]";
+                }
+                end = at + length;
+                copied = places.get(end - 1).map_or(copied, |last| last.1);
+            }
+        }
+        redacted + text.get(copied..).unwrap_or_default()
+    }
+
+    /// The start of a text, without the token.
+    fn start(self, text: &str) -> String {
+        // So much more that a part of the token is found that the cut goes through.
+        cut(&self.redact(first(text, MAX_TEXT + WINDOW * MAX_ESCAPE)), "...")
+    }
+
+    /// The start of a text as one line of plain text, without the token.
+    pub(crate) fn clean(self, text: &str) -> String {
+        self.start(&plain_text(text))
+    }
+
+    pub(crate) fn request_id(self, headers: &HeaderMap) -> Option<String> {
+        Some(self.clean(&String::from_utf8_lossy(headers.get(X_OPENSTACK_REQUEST_ID)?.as_bytes())))
+    }
+
+    /// The error of a response that is no list, or of a request without a response.
+    pub(crate) async fn error(
+        self,
+        error: progenitor_client::Error,
+        head: Option<&Head>,
+        request_id: Option<String>,
+        query: &Query,
+        body_limit: usize,
+    ) -> Error {
+        use progenitor_client::Error as Generated;
+        match error {
+            Generated::CommunicationError(source)
+            | Generated::ResponseBodyError(source)
+            | Generated::InvalidUpgrade(source) => {
+                if exceeds_limit(&source) {
+                    Error::TooLarge { request_id, attempts: 1, limit: body_limit }
+                } else {
+                    Error::Transport { request_id, attempts: 1, source }
+                }
+            }
+            Generated::InvalidResponsePayload(body, source) => Error::Undecodable {
+                request_id,
+                attempts: 1,
+                truncated: source.is_eof() && !body.is_empty() && head.is_some_and(|head| head.ends_with_connection),
+                text: self.start(&String::from_utf8_lossy(body.get(..MAX_BODY).unwrap_or(&body))),
+                source: self.decode_error(&source),
+            },
+            Generated::UnexpectedResponse(response) => self.status(response, request_id, query).await,
+            // There are none: build.rs takes the responses that would become one out of the contract.
+            Generated::ErrorResponse(response) => Error::Status {
+                status: response.status(),
+                request_id,
+                attempts: 1,
+                fault: None,
+                text: String::new(),
+                marker_gone: false,
+            },
+            // The values were checked before, more strictly.
+            Generated::InvalidRequest(reason) | Generated::Custom(reason) => {
+                Error::InvalidRequest { parameter: "request".to_owned(), reason }
+            }
+        }
+    }
+
+    /// serde quotes the values that it refuses, whole.
+    fn decode_error(self, source: &serde_json::Error) -> serde_json::Error {
+        let mut message = Start(String::new());
+        // It ends with an error where the message is longer.
+        let _ = write!(message, "{source}");
+        let (line, column) = (source.line(), source.column());
+        let place = format!(" at line {line} column {column}");
+        let message = self.start(message.0.trim_end_matches(&place));
+        serde::de::Error::custom(message + &place)
+    }
+
+    async fn status(self, response: Response, request_id: Option<String>, query: &Query) -> Error {
+        let status = response.status();
+        if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+            let location = response.headers().get(LOCATION);
+            let location = location.map(|location| self.clean(&String::from_utf8_lossy(location.as_bytes())));
+            return Error::Redirect { status, location, request_id };
+        }
+        let body = start_of(response).await;
+        let json = serde_json::from_slice::<Map<String, Value>>(&body).ok();
+        let (fault, request_id_in_body) = json.and_then(|json| read_fault(&json, |text| self.clean(text))).unzip();
+        Error::Status {
+            status,
+            request_id: request_id.or(request_id_in_body.flatten()),
+            attempts: 1,
+            text: self.clean(&String::from_utf8_lossy(&body)),
+            marker_gone: status == StatusCode::NOT_FOUND
+                && query.marker().zip(fault.as_ref()).is_some_and(|(id, fault)| names_backup(&fault.message, id)),
+            fault: fault.map(Box::new),
+        }
+    }
+
+    /// The error that a response reports next to a list.
+    pub(crate) fn fault_in_list(self, extra: &Map<String, Value>) -> Option<String> {
+        let fault = read_fault(extra, |text| self.clean(text)).map(|(fault, _)| fault.message);
+        let error = extra.get("error").filter(|error| !error.is_null()).map(|error| self.clean(&error.to_string()));
+        fault.or(error).map(|message| format!("the response has a list and an error: {message}"))
+    }
+}
+
+fn exceeds_limit(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<LengthLimitError>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// The start of a body. One that breaks off is as good: the status decides.
+async fn start_of(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let (true, Ok(Some(chunk))) = (body.len() < MAX_BODY, response.chunk().await) {
+        body.extend_from_slice(chunk.get(..MAX_BODY - body.len()).unwrap_or(&chunk));
+    }
+    body
+}
+
+/// Whether a message states that the backup with this id does not exist, as Cinder's does: "Backup .. could
+/// not be found.". One that only quotes the request's URL does not.
+fn names_backup(message: &str, id: &str) -> bool {
+    message.to_ascii_lowercase().match_indices("backup").any(|(at, backup)| {
+        let rest = message.get(at + backup.len()..).unwrap_or_default();
+        let name = rest.trim_start_matches([' ', '\'', '"', '`', ':']);
+        let after = name.strip_prefix(id);
+        rest != name && after.is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || "-_".contains(c)))
+    })
+}
+
+/// Reads a fault, and the request id that some gateways write into the body, from whichever of the
+/// contract's shapes it is in. Every text of it is cleaned once it is decoded.
+pub(crate) fn read_fault(body: &Map<String, Value>, clean: impl Fn(&str) -> String) -> Option<(Fault, Option<String>)> {
+    let word = |object: &Map<String, Value>, key: &str| match object.get(key)? {
+        Value::String(text) => Some(clean(text)),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let request_id = word(body, "request_id");
+    let fault = if let Some(message) = word(body, "error_msg") {
+        Fault { kind: None, code: word(body, "error_code"), message }
+    } else if let Some(message) = word(body, "message") {
+        // `code` is the whole status line here: "404 Not Found".
+        let code = word(body, "code").map(|code| code.split(' ').next().unwrap_or_default().to_owned());
+        Fault { kind: word(body, "title"), code, message }
+    } else {
+        let (key, fault) = body.iter().find_map(|(key, value)| Some((key, value.as_object()?)))?;
+        let kind = if key == "error" { word(fault, "title") } else { Some(clean(key)) };
+        Fault { kind, code: word(fault, "code"), message: word(fault, "message")? }
+    };
+    Some((fault, request_id))
+}
+
+/// One line of plain text: without HTML, control characters and runs of blanks.
+pub(crate) fn plain_text(text: &str) -> String {
+    let mut pieces = text.split('<');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let is_tag = piece.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+        let hidden = ["style", "script"]
+            .iter()
+            .any(|name| piece.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+        match piece.split_once('>') {
+            _ if hidden => plain.push(' '),
+            Some((_, after)) if is_tag => plain.extend([" ", after]),
+            _ => plain.extend(["<", piece]),
+        }
+    }
+    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
+        .iter()
+        .fold(plain, |text, (entity, character)| text.replace(entity, character));
+    let words = plain.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The first characters of a text.
+fn first(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+fn cut(text: &str, mark: &str) -> String {
+    match first(text, MAX_TEXT) {
+        start if start.len() < text.len() => start.to_owned() + mark,
+        _ => text.to_owned(),
+    }
+}
+
+/// The start of what is written to it.
+struct Start(String);
+
+impl Write for Start {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.push_str(first(text, 2 * MAX_TEXT));
+        if self.0.len() < 2 * MAX_TEXT { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+/// The characters of a text that a token can have, in lower case, and where each begins and ends in it.
+/// Escapes are decoded, blanks and line breaks left out.
+fn significant(text: &str) -> (String, Vec<(usize, usize)>) {
+    let (mut characters, mut places, mut at) = (String::new(), Vec::new(), 0);
+    while let Some((character, length)) = text.get(at..).and_then(unescape) {
+        if character.is_ascii_graphic() && character != '\\' {
+            characters.push(character.to_ascii_lowercase());
+            places.push((at, at + length));
+        }
+        at += length;
+    }
+    (characters, places)
+}
+
+/// The first character of a text, and its length there in bytes: `A`, `\u0041`, `%41`, `&#x41;` or `&#65;`.
+fn unescape(text: &str) -> Option<(char, usize)> {
+    let escapes = [("\\u", 16, Some(4), ""), ("%", 16, Some(2), ""), ("&#x", 16, None, ";"), ("&#", 10, None, ";")];
+    let decoded = escapes.iter().find_map(|(start, radix, digits, end)| {
+        let rest = text.strip_prefix(start)?;
+        let digits = digits.or_else(|| rest.get(..MAX_ESCAPE + 1).unwrap_or(rest).find(end))?;
+        let code = rest.get(..digits).filter(|code| code.chars().all(|c| c.is_ascii_hexdigit()))?;
+        Some((char::from_u32(u32::from_str_radix(code, *radix).ok()?)?, start.len() + digits + end.len()))
+    });
+    decoded.or_else(|| text.chars().next().map(|first| (first, first.len_utf8())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "gAAAAABlQ7-xY_2fkZ0pVtNq8sJdUoWcHbMiEr3LyTgSaKzXvPnDeFwOuRh";
+
+    fn redact(text: &str) -> String {
+        let header = HeaderValue::from_static(TOKEN);
+        Redactor::new(Some(&header)).redact(text)
+    }
+
+    #[test]
+    fn a_token_is_redacted_in_every_encoding() {
+        let each = |escape: fn(char) -> String| TOKEN.chars().map(escape).collect::<String>();
+        for text in [
+            TOKEN.to_owned(),
+            TOKEN.to_lowercase(),
+            TOKEN.to_uppercase(),
+            each(|c| format!("\\u{:04x}", c as u32)),
+            each(|c| format!("%{:02X}", c as u32)),
+            each(|c| format!("&#x{:x};", c as u32)),
+            each(|c| format!("&#{};", c as u32)),
+            each(|c| format!("{c}\r\n")),
+            TOKEN.replace('_', "\\_"),
+            TOKEN[..WINDOW].to_owned(),
+            TOKEN[20..20 + WINDOW].to_owned(),
+        ] {
+            assert_eq!(redact(&format!("a {text} b")).replace("\r\n", ""), "a [token] b", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_stays() {
+        for text in ["", "a", &TOKEN[..WINDOW - 1], "100 % of \\users &# &#x; \\u12 %e", "\u{e9}\u{20ac}"] {
+            assert_eq!(redact(text), text);
+        }
+        for short in ["", "short"] {
+            let header = HeaderValue::from_static(short);
+            assert_eq!(Redactor::new(Some(&header)).redact("a short text"), "a short text");
+        }
+        let header = HeaderValue::from_static("12345678");
+        assert_eq!(Redactor::new(Some(&header)).redact("a12345678b 1234567"), "a[token]b 1234567");
+    }
+
+    #[test]
+    fn a_cut_shows_no_part_of_a_token() {
+        let header = HeaderValue::from_static(TOKEN);
+        let redactor = Redactor::new(Some(&header));
+        for before in MAX_TEXT - 70..MAX_TEXT + 5 {
+            let text = redactor.clean(&format!("{}{TOKEN}", "x".repeat(before)));
+            assert!(!text.contains("gA"), "{before}: {text}");
+        }
+    }
+
+    fn fault(body: &str) -> Option<(Option<String>, Option<String>, String)> {
+        let body = serde_json::from_str(body).ok()?;
+        read_fault(&body, plain_text).map(|(fault, _)| (fault.kind, fault.code, fault.message))
+    }
+
+    fn some(kind: Option<&str>, code: Option<&str>, message: &str) -> Option<(Option<String>, Option<String>, String)> {
+        Some((kind.map(str::to_owned), code.map(str::to_owned), message.to_owned()))
+    }
+
+    #[test]
+    fn every_shape_of_a_fault_is_read() {
+        assert_eq!(
+            fault(r#"{"badRequest":{"code":400,"message":"Invalid filters name~ are found in query options."}}"#),
+            some(Some("badRequest"), Some("400"), "Invalid filters name~ are found in query options.")
+        );
+        assert_eq!(
+            fault(
+                r#"{"error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#
+            ),
+            some(Some("Unauthorized"), Some("401"), "The request you have made requires authentication.")
+        );
+        assert_eq!(
+            fault(
+                r#"{"message":"The resource could not be found.<br /><br />\n\n\n","code":"404 Not Found","title":"Not Found"}"#
+            ),
+            some(Some("Not Found"), Some("404"), "The resource could not be found.")
+        );
+        let gateway =
+            r#"{"error_msg":"Incorrect IAM authentication information","error_code":"APIGW.0301","request_id":"r1"}"#;
+        assert_eq!(fault(gateway), some(None, Some("APIGW.0301"), "Incorrect IAM authentication information"));
+        let body = serde_json::from_str(gateway).unwrap();
+        assert_eq!(read_fault(&body, plain_text).and_then(|(_, id)| id).as_deref(), Some("r1"));
+        assert_eq!(
+            fault(r#"{"error":{"message":"no such backup","code":"VolumeBackup.0123"}}"#),
+            some(None, Some("VolumeBackup.0123"), "no such backup")
+        );
+    }
+
+    #[test]
+    fn what_is_no_fault_is_none() {
+        for body in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            "\"text\"",
+            "<html></html>",
+            r#"{"badRequest":"no"}"#,
+            r#"{"error":{"code":401}}"#,
+            "{\"a\":",
+        ] {
+            assert_eq!(fault(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_missing_backup_is_told_from_a_quoted_url() {
+        for message in ["Backup b-1 could not be found.", "backup b-1 not found", "no Backup 'b-1'.", "Backup: b-1"] {
+            assert!(names_backup(message, "b-1"), "{message}");
+        }
+        for message in [
+            "GET /v3/p/backups?marker=b-1 was not found",
+            "Backup b-12 could not be found.",
+            "Backup b could not be found.",
+            "Project b-1 could not be found.",
+            "backupb-1",
+            "",
+        ] {
+            assert!(!names_backup(message, "b-1"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_text_becomes_one_plain_line() {
+        assert_eq!(
+            plain_text("<html><head><title>414</title><style>p { x: 1 }</style></head>\r\n<p>Too &lt;long&gt;</p>"),
+            "414 Too <long>"
+        );
+        assert_eq!(plain_text("limit < 5 and > 3 <"), "limit < 5 and > 3 <");
+        assert_eq!(plain_text("a<b unclosed"), "a<b unclosed");
+        assert_eq!(plain_text("bell\u{7} and \u{1b}[31mred"), "bell and [31mred");
+        assert_eq!(plain_text("a <style>never ends"), "a");
+        assert_eq!(plain_text("a < b <i>c</i> <d"), "a < b c <d");
+        assert_eq!(Redactor("").clean(&"\u{e9}".repeat(MAX_TEXT + 1)).chars().count(), MAX_TEXT + 3);
+    }
+
+    /// In time that grows with the text, not with its square.
+    #[test]
+    fn any_text_is_read_in_linear_time() {
+        let token = HeaderValue::try_from(TOKEN.repeat(150)).unwrap();
+        for tag in ["<", "<a", "< ", "<style", "<a>", "</", "&lt;<", "\\u0041", "%41", "&#", TOKEN] {
+            assert!(Redactor::new(Some(&token)).clean(&tag.repeat(300_000)).len() <= 8 * MAX_TEXT);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What progenitor's hooks set on a request and keep of its response.
+
+use std::sync::OnceLock;
+
+use http_body_util::Limited;
+use progenitor_client::{ClientHooks, OperationInfo, ResponseValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use reqwest::{Response, StatusCode, Version};
+use serde::de::DeserializeOwned;
+
+use crate::generated::{self, OPENSTACK_API_VERSION, X_AUTH_TOKEN};
+use crate::query::decode::from_slice;
+
+/// What the hooks know of one request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    pub(crate) token: Option<HeaderValue>,
+    pub(crate) microversion: Option<HeaderValue>,
+    pub(crate) body_limit: usize,
+    pub(crate) head: OnceLock<Head>,
+}
+
+/// The head of a response, for the cases in which the generated client loses it.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Whether the end of the connection is the only end of the body, so that one that was cut off looks
+    /// complete.
+    pub(crate) ends_with_connection: bool,
+}
+
+impl ClientHooks<RequestContext> for generated::Client {
+    async fn pre<E>(
+        &self,
+        request: &mut reqwest::Request,
+        _: &OperationInfo,
+    ) -> Result<(), progenitor_client::Error<E>> {
+        let headers = request.headers_mut();
+        // progenitor's own, which means nothing to the service.
+        headers.remove("api-version");
+        if let Some(token) = &self.inner.token {
+            headers.insert(X_AUTH_TOKEN, token.clone());
+        }
+        if let Some(microversion) = &self.inner.microversion {
+            headers.insert(OPENSTACK_API_VERSION, microversion.clone());
+        }
+        Ok(())
+    }
+
+    async fn exec(&self, request: reqwest::Request, _: &OperationInfo) -> reqwest::Result<Response> {
+        let response: http::Response<reqwest::Body> = self.client.execute(request).await?.into();
+        let headers = response.headers();
+        self.inner.head.get_or_init(|| Head {
+            status: response.status(),
+            headers: headers.clone(),
+            ends_with_connection: response.version() < Version::HTTP_2
+                && !headers.contains_key(CONTENT_LENGTH)
+                && !headers.contains_key(TRANSFER_ENCODING),
+        });
+        // This body is decompressed already, so that the limit is that of the memory it takes.
+        Ok(response.map(|body| reqwest::Body::wrap(Limited::new(body, self.inner.body_limit))).into())
+    }
+}
+
+/// In the generated client, this takes the place of `ResponseValue::from_response`, which is slower.
+pub(crate) async fn decode<T: DeserializeOwned, E>(
+    mut response: Response,
+) -> Result<ResponseValue<T>, progenitor_client::Error<E>> {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let body = response.bytes().await.map_err(progenitor_client::Error::ResponseBodyError)?;
+    match from_slice(&body) {
+        Ok(value) => Ok(ResponseValue::new(value, status, headers)),
+        Err(error) => Err(progenitor_client::Error::InvalidResponsePayload(body, error)),
+    }
+}
