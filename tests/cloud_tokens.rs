@@ -1,15 +1,20 @@
 //! Tokens of the real Keystone that expire within seconds:
 //! `CLOUD_TOKEN_SECONDS=10 CLOUD_TOKEN_CACHE_SECONDS=-1 tests/cloud/cloud.sh run cargo test --test cloud_tokens -- --ignored`.
 
-mod common;
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/openapi.rs"]
+mod openapi;
+#[path = "support/cloud.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::cloud::{Cloud, token, var};
 use futures::TryStreamExt;
 use futures::future::join_all;
+use support::{Cloud, token, var};
 use vbs_client::Client;
 
 /// Until every token that there is now has expired.
@@ -32,7 +37,7 @@ fn client(cloud: &Cloud) -> (Client, Arc<AtomicUsize>) {
 
 #[tokio::test]
 #[ignore = "needs the cloud"]
-async fn a_walk_outlives_its_tokens() {
+async fn pagination_outlives_its_tokens() {
     let cloud = Cloud::plain().await;
     let (client, rejected) = client(&cloud);
     let mut pages = client.list_backups().limit(1000).prefetch(false).pages();
@@ -49,7 +54,7 @@ async fn a_walk_outlives_its_tokens() {
 
 #[tokio::test]
 #[ignore = "needs the cloud"]
-async fn many_requests_that_find_their_token_expired_cause_one_renewal() {
+async fn concurrent_requests_with_an_expired_token_share_one_renewal() {
     let cloud = Cloud::plain().await;
     let (client, rejected) = client(&cloud);
     client.list_backups().count().await.unwrap();

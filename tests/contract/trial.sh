@@ -27,17 +27,18 @@ open(path, 'w').write(contract.replace(before, '''\
 ''' + before))
 PY
 
-cat >tests/trial.rs <<'RS'
-mod common;
+echo 'mod trial;' >>tests/suite/main.rs
+cat >tests/suite/trial.rs <<'RS'
+use crate::support::server::Server;
 
 #[tokio::test]
-async fn the_new_parameter() {
-    let service = common::Service::start(|request, _| request.page(&common::page(&[], None))).await;
-    let request = service.client().list_backups().updated_at_like("2026-11").with_count(true);
+async fn a_new_parameter_is_sent_and_checked() {
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    let request = server.client().list_backups().updated_at_like("2026-11").with_count(true);
     request.send().await.unwrap();
-    let seen = service.seen();
-    assert_eq!(seen[0].get("updated-at~"), Some("2026-11"));
-    assert_eq!(seen[0].microversion(), Some("volume 3.60"));
+    let sent = server.requests();
+    assert_eq!(sent[0].get("updated-at~"), Some("2026-11"));
+    assert_eq!(sent[0].microversion(), Some("volume 3.60"));
     let error = request.updated_at_like("x".repeat(21)).send().await.unwrap_err();
     assert!(error.to_string().starts_with("invalid parameter updated-at~: "), "{error}");
 }

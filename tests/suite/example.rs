@@ -1,25 +1,14 @@
 //! The example, as a newcomer runs it.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use common::{PROJECT_ID, Service, TOKEN};
 use serde_json::Value;
 
-/// cargo builds examples before it runs tests, into the folder beside theirs.
-fn example() -> Command {
-    let mut path: PathBuf = std::env::current_exe().unwrap();
-    path.pop();
-    path.set_file_name("examples");
-    let mut command = Command::new(path.join("list_backups"));
-    for name in ["VBS_ENDPOINT", "OS_PROJECT_ID", "OS_TOKEN"] {
-        command.env_remove(name);
-    }
-    command
-}
+use crate::support::model;
+use crate::support::process::example;
+use crate::support::server::Server;
+use crate::support::{PROJECT_ID, TOKEN};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = example().args(arguments).output().unwrap();
@@ -70,7 +59,7 @@ fn an_error_is_one_line_and_exit_code_1() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let mut child = example().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -79,8 +68,8 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[tokio::test]
-async fn with_settings_it_lists_those() {
-    let service = Service::model(common::model::rows(3)).await;
+async fn with_settings_it_lists_their_project() {
+    let server = Server::model(model::rows(3)).await;
     let listed = |endpoint: String, token: Option<&str>| {
         let mut command = example();
         command.env("VBS_ENDPOINT", endpoint).env("OS_PROJECT_ID", PROJECT_ID);
@@ -89,12 +78,12 @@ async fn with_settings_it_lists_those() {
         }
         tokio::task::spawn_blocking(move || command.output().unwrap())
     };
-    let output = listed(service.server.base_url(), Some(TOKEN)).await.unwrap();
+    let output = listed(server.endpoint(), Some(TOKEN)).await.unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(out.ends_with("\n5 backups\n") && !out.contains("demo"), "{out}");
-    assert_eq!(service.seen()[0].headers["x-auth-token"], TOKEN);
+    assert_eq!(server.requests()[0].headers["x-auth-token"], TOKEN);
 
-    let output = listed(service.server.base_url(), None).await.unwrap();
+    let output = listed(server.endpoint(), None).await.unwrap();
     assert_eq!(
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (Some(1), "error: OS_TOKEN is not set\n")

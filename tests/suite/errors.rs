@@ -1,24 +1,22 @@
-//! What a request that fails says of it: every status, every shape of a fault, broken answers.
-
-mod common;
+//! What an error reports: every status, every format of a fault, broken responses.
 
 use std::error::Error as _;
 use std::time::Duration;
 
-use common::{Service, TOKEN, contract};
-use httpmock::HttpMockResponse;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vbs_client::{Client, Error, Fault, RetryPolicy};
+use vbs_client::{Error, Fault, RetryPolicy};
+
+use crate::support::server::{Reply, Server};
+use crate::support::{http, openapi};
 
 async fn failing(status: u16, body: &'static str) -> Error {
-    Service::fixed(status, body).await.client().list_backups().send().await.unwrap_err()
+    Server::fixed(status, body).await.client().list_backups().send().await.unwrap_err()
 }
 
 /// The contract's list of statuses is the vendor's.
 #[tokio::test]
-async fn every_status_of_the_contract() {
-    let operation = contract::operation();
+async fn every_error_status_is_reported() {
+    let operation = openapi::operation();
     let mut statuses: Vec<u16> =
         operation["responses"].as_object().unwrap().keys().map(|status| status.parse().unwrap()).collect();
     assert_eq!(statuses, [200, 400, 401, 403, 404, 405, 406, 407, 408, 409, 500, 501, 502, 503, 504]);
@@ -46,7 +44,7 @@ async fn every_status_of_the_contract() {
 }
 
 #[tokio::test]
-async fn every_shape_of_a_fault() {
+async fn every_fault_format_is_decoded() {
     let fault = |kind: Option<&str>, code: Option<&str>, message: &str| Fault {
         kind: kind.map(str::to_owned),
         code: code.map(str::to_owned),
@@ -90,12 +88,12 @@ async fn every_shape_of_a_fault() {
     ] {
         let error = failing(status, body).await;
         assert_eq!(error.fault(), Some(&expected));
-        contract::validate(status, &serde_json::from_str(body).unwrap());
+        openapi::validate(status, &serde_json::from_str(body).unwrap());
     }
 }
 
 #[tokio::test]
-async fn what_is_no_fault_keeps_its_text() {
+async fn a_body_without_a_fault_is_reported_as_text() {
     let html = "<html>\n <head><title>503</title><style>h1 { color: red }</style></head>\r\n<body><h1>Service&nbsp;Unavailable</h1>\n</body></html>";
     let error = failing(503, html).await;
     assert_eq!(error.fault(), None);
@@ -115,35 +113,35 @@ async fn what_is_no_fault_keeps_its_text() {
 }
 
 #[tokio::test]
-async fn a_long_body_is_cut() {
+async fn a_long_error_body_is_truncated() {
     for body in
         [vec![b'x'; 10_000_000], [b"{\"error_msg\":\"".to_vec(), vec![b'x'; 10_000_000], b"\"}".to_vec()].concat()]
     {
-        let service = Service::start(move |request, _| request.answer(500, &body)).await;
-        let error = service.client().list_backups().send().await.unwrap_err();
+        let server = Server::start(move |request, _| request.reply(500, &body)).await;
+        let error = server.client().list_backups().send().await.unwrap_err();
         assert_eq!(error.status().unwrap(), 500);
         assert!(error.to_string().len() < 1000, "{}", error.to_string().len());
     }
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_text() {
-    let service = Service::start(|request, _| request.answer(500, b"\xff\xfe<b>oh</b>\x00\x1b[31m")).await;
-    let message = service.client().list_backups().send().await.unwrap_err().to_string();
+async fn an_error_body_of_invalid_utf8_is_readable() {
+    let server = Server::start(|request, _| request.reply(500, b"\xff\xfe<b>oh</b>\x00\x1b[31m")).await;
+    let message = server.client().list_backups().send().await.unwrap_err().to_string();
     assert_eq!(message, "the service answered 500 Internal Server Error: \u{fffd}\u{fffd} oh [31m (request id req-1)");
 }
 
 /// Some gateways have the request id in the body only.
 #[tokio::test]
-async fn a_request_id_in_the_body() {
+async fn a_request_id_in_the_body_is_reported() {
     let body = r#"{"error_msg":"no","error_code":"APIGW.0301","request_id":"gw-1"}"#;
-    let service = Service::start(move |_, _| HttpMockResponse::builder().status(401).body(body).build()).await;
-    let error = service.client().list_backups().send().await.unwrap_err();
+    let server = Server::start(move |_, _| Reply::http(401, "", body)).await;
+    let error = server.client().list_backups().send().await.unwrap_err();
     assert_eq!(error.request_id(), Some("gw-1"));
 }
 
 #[tokio::test]
-async fn a_200_that_is_no_list_says_where_and_shows_the_start() {
+async fn an_undecodable_200_reports_the_position_and_the_start_of_the_body() {
     for body in [
         "",
         "null",
@@ -172,47 +170,26 @@ async fn a_200_that_is_no_list_says_where_and_shows_the_start() {
         assert!(message.contains(&format!("{body:?}")), "{message}");
         assert!(!message.contains(&error.source().unwrap().to_string()), "{message}");
     }
-    let service =
-        Service::start(|request, _| request.answer(200, b"{\"backups\":[{\"id\":\"\xff\",\"name\":null}]}")).await;
-    assert!(matches!(service.client().list_backups().send().await, Err(Error::Undecodable { .. })));
-    let service = Service::start(|request, _| request.answer(200, "[".repeat(1_000_000))).await;
-    let error = service.client().list_backups().send().await.unwrap_err();
+    let server =
+        Server::start(|request, _| request.reply(200, b"{\"backups\":[{\"id\":\"\xff\",\"name\":null}]}")).await;
+    assert!(matches!(server.client().list_backups().send().await, Err(Error::Undecodable { .. })));
+    let server = Server::start(|request, _| request.reply(200, "[".repeat(1_000_000))).await;
+    let error = server.client().list_backups().send().await.unwrap_err();
     assert!(matches!(error, Error::Undecodable { .. }) && error.to_string().len() < 1000);
 }
 
-/// A server of one connection that sends these bytes and then, perhaps, closes it.
-async fn raw(answer: &'static str, close: bool) -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let mut kept = Vec::new();
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).await;
-            let _ = stream.write_all(answer.as_bytes()).await;
-            if !close {
-                kept.push(stream);
-            }
-        }
-    });
-    Client::builder(format!("http://{address}"))
-        .project_id("p")
-        .token(TOKEN)
-        .retry(RetryPolicy::none())
-        .timeout(Duration::from_millis(300))
-        .build()
-        .unwrap()
+/// The error of a client that waits 300 ms for this reply.
+async fn failing_at(reply: Reply) -> Error {
+    let server = Server::script(vec![reply]).await;
+    let client = server.builder().timeout(Duration::from_millis(300)).build().unwrap();
+    client.list_backups().send().await.unwrap_err()
 }
 
 #[tokio::test]
-async fn a_connection_that_fails() {
+async fn a_refused_connection_is_a_retryable_error() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let client = Client::builder(format!("http://127.0.0.1:{port}"))
-        .project_id("p")
-        .retry(RetryPolicy::none())
-        .token(TOKEN)
-        .build()
-        .unwrap();
+    let client =
+        http::builder(format!("http://127.0.0.1:{port}")).project_id("p").retry(RetryPolicy::none()).build().unwrap();
     let error = client.list_backups().send().await.unwrap_err();
     assert_eq!(error.to_string(), "could not connect to the service");
     assert!(error.is_retryable() && !error.is_timeout());
@@ -220,33 +197,32 @@ async fn a_connection_that_fails() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off() {
-    let client =
-        raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-OpenStack-Request-Id: req-7\r\n\r\n{\"backups\":[", true)
-            .await;
-    let error = client.list_backups().send().await.unwrap_err();
+async fn a_truncated_response_is_a_retryable_error() {
+    let error = failing_at(Reply::close(
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-OpenStack-Request-Id: req-7\r\n\r\n{\"backups\":[",
+    ))
+    .await;
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
     assert_eq!(error.to_string(), "the answer broke off (request id req-7)");
     assert!(error.is_retryable());
 
-    let client = raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"bac\r\n", true).await;
-    assert!(matches!(client.list_backups().send().await, Err(Error::Transport { .. })));
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"bac\r\n";
+    let error = failing_at(Reply::close(chunked)).await;
+    assert!(matches!(error, Error::Transport { .. }), "{error:?}");
 
-    let client = raw("", true).await;
-    let error = client.list_backups().send().await.unwrap_err();
+    let error = failing_at(Reply::close("")).await;
     assert_eq!(error.to_string(), "the request failed");
     assert!(error.is_retryable());
 
     // An error's body is only an explanation.
-    let client = raw("HTTP/1.1 503 Oh No\r\nContent-Length: 100\r\n\r\ntoo bu", true).await;
-    let error = client.list_backups().send().await.unwrap_err();
+    let error = failing_at(Reply::close("HTTP/1.1 503 Oh No\r\nContent-Length: 100\r\n\r\ntoo bu")).await;
     assert_eq!(error.to_string(), "the service answered 503 Service Unavailable: too bu");
 }
 
-#[tokio::test]
-async fn a_server_that_does_not_answer_in_time() {
-    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"] {
-        let error = raw(answer, false).await.list_backups().send().await.unwrap_err();
+#[tokio::test(start_paused = true)]
+async fn a_stalled_response_is_a_timeout() {
+    for bytes in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"] {
+        let error = failing_at(Reply::stall(bytes)).await;
         assert!(error.is_timeout() && error.is_retryable(), "{error:?}");
         assert_eq!(error.to_string(), "the request timed out");
     }

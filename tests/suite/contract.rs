@@ -1,19 +1,24 @@
-//! The contract and the code agree, and a faulty contract is refused with a sentence.
-
-mod common;
+//! Contract and code agree, and a faulty contract fails the build with a message.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::contract;
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
 use vbs_client::{Backup, BackupList, BackupStatus, Fault, Link, ListBackups};
 
+use crate::support::openapi;
+
+/// The query parameters of the operation, as the contract has them.
+pub fn query_parameters() -> Vec<Value> {
+    let operation = openapi::operation();
+    operation["parameters"].as_array().unwrap().iter().filter(|parameter| parameter["in"] == "query").cloned().collect()
+}
+
 #[test]
-fn the_parameters_are_the_contracts() {
-    let contracts: Vec<_> = contract::query_parameters()
+fn parameters_match_the_contract() {
+    let contracts: Vec<_> = query_parameters()
         .iter()
         .map(|parameter| {
             let text = |value: &Value| value.as_str().map(|text| text.trim().to_owned());
@@ -39,9 +44,9 @@ fn the_parameters_are_the_contracts() {
 
 /// Everything on the vendor's page is in the contract, with the microversion that it gives.
 #[test]
-fn the_contract_has_all_of_the_vendors_page() {
+fn the_contract_covers_the_vendors_documentation() {
     let parameter = |name: &str| {
-        let found = contract::query_parameters().into_iter().find(|parameter| parameter["name"] == name);
+        let found = query_parameters().into_iter().find(|parameter| parameter["name"] == name);
         found.unwrap_or_else(|| panic!("no parameter {name}"))
     };
     for (name, typ, version) in [
@@ -60,7 +65,7 @@ fn the_contract_has_all_of_the_vendors_page() {
         assert_eq!(parameter["x-openstack"]["min-ver"].as_str(), version, "{name}");
     }
     assert_eq!(parameter("status")["schema"]["$ref"], "#/components/schemas/BackupStatus");
-    let known = contract::load()["components"]["schemas"]["BackupStatus"]["x-extensible-enum"].clone();
+    let known = openapi::load()["components"]["schemas"]["BackupStatus"]["x-extensible-enum"].clone();
     for status in ["available", "error", "restoring", "creating", "deleting", "error_restoring"] {
         assert!(known.as_array().unwrap().contains(&json!(status)), "{status}");
         assert!(!matches!(BackupStatus::from(status), BackupStatus::Other(_)), "{status}");
@@ -85,7 +90,7 @@ fn nullable(schema: &Value) -> bool {
 }
 
 fn holds<T: JsonSchema>(name: &str) {
-    let contracts = contract::load()["components"]["schemas"][name].clone();
+    let contracts = openapi::load()["components"]["schemas"][name].clone();
     let ours = schema_for!(T).to_value();
     assert_eq!(ours["description"], contracts["description"], "{name}");
     let fields = |schema: &Value| schema["properties"].as_object().cloned().unwrap_or_default();
@@ -107,7 +112,7 @@ fn holds<T: JsonSchema>(name: &str) {
 }
 
 #[test]
-fn the_types_are_the_contracts() {
+fn types_match_the_contract() {
     holds::<Backup>("Backup");
     holds::<Link>("Link");
     holds::<BackupList>("BackupList");
@@ -116,7 +121,7 @@ fn the_types_are_the_contracts() {
 }
 
 #[test]
-fn the_types_fit_the_contracts_schemas() {
+fn serialized_types_validate_against_the_contract() {
     let list = BackupList {
         backups: vec![Backup {
             id: "a".to_owned(),
@@ -127,7 +132,7 @@ fn the_types_fit_the_contracts_schemas() {
         count: Some(u64::MAX),
     };
     let written = serde_json::to_value(&list).unwrap();
-    contract::validate(200, &written);
+    openapi::validate(200, &written);
     assert_eq!(serde_json::from_value::<BackupList>(written).unwrap(), list);
 
     let fault = Fault { kind: None, code: Some("404".to_owned()), message: "gone".to_owned() };
@@ -138,21 +143,20 @@ fn the_types_fit_the_contracts_schemas() {
 
 /// The validation itself can fail.
 #[test]
-fn the_contracts_schemas_refuse_what_is_wrong() {
+fn the_contracts_schemas_reject_invalid_bodies() {
     for body in [
         json!({}),
         json!({"backups": null}),
         json!({"backups": [{"id": 1, "name": null}]}),
         json!({"backups": [{"id": "a"}]}),
     ] {
-        assert!(std::panic::catch_unwind(|| contract::validate(200, &body)).is_err(), "{body}");
+        assert!(std::panic::catch_unwind(|| openapi::validate(200, &body)).is_err(), "{body}");
     }
 }
 
-/// Each row of the README's table says what the contract says.
 #[test]
-fn the_readmes_table_is_right() {
-    let readme = include_str!("../README.md");
+fn the_readmes_parameter_table_matches_the_contract() {
+    let readme = include_str!("../../README.md");
     let rows: Vec<Vec<&str>> = readme
         .lines()
         .filter(|line| line.starts_with("| `") && line.contains("`ListBackups::"))
@@ -172,7 +176,7 @@ fn the_readmes_table_is_right() {
     }
 }
 
-/// Runs the build script on a contract: what it generated, or what it said.
+/// Runs the build script on a contract: the generated code, or the error message.
 fn build(contract: &str) -> Result<String, String> {
     static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -198,7 +202,7 @@ fn build(contract: &str) -> Result<String, String> {
     result
 }
 
-const CONTRACT: &str = include_str!("../openapi/vbs.yaml");
+const CONTRACT: &str = include_str!("../../openapi/vbs.yaml");
 
 fn with(old: &str, new: &str) -> String {
     assert!(CONTRACT.contains(old), "{old}");
@@ -217,7 +221,7 @@ fn with_parameter(parameter: &str) -> String {
 }
 
 #[test]
-fn a_new_parameter_is_all_it_takes() {
+fn a_new_parameter_in_the_contract_generates_its_setter() {
     let contract = with_parameter(
         "        - name: zz-created~\n          in: query\n          description: Backups of about that time.\n          \
          x-rust-name: zz_created_like\n          x-openstack: {min-ver: \"3.60\"}\n          schema: {type: string, maxLength: 30}\n",
@@ -232,7 +236,7 @@ fn a_new_parameter_is_all_it_takes() {
 }
 
 #[test]
-fn parameters_of_every_type() {
+fn every_parameter_type_generates_its_setter() {
     for (schema, setter) in [
         ("{type: string}", "impl Into<String>"),
         ("{type: string, enum: [asc, desc]}", "impl Into<String>"),
@@ -251,7 +255,7 @@ fn parameters_of_every_type() {
 }
 
 #[test]
-fn a_faulty_contract_is_refused_with_a_sentence() {
+fn a_faulty_contract_fails_the_build_with_a_message() {
     let parameter = |lines: &str| with_parameter(&format!("        - name: zz_extra\n          in: query\n{lines}"));
     let good = "          description: Extra.\n          schema: {type: string}\n";
     build(&parameter(good)).expect("what the others are variations of");

@@ -1,31 +1,27 @@
-//! Whatever the values, the pages and the changes are.
-
-mod common;
+//! Promises that hold for any values, pages and changes.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
-use common::timed::{Asked, Timed, Turn, after};
-use common::{Service, model, page};
 use futures::TryStreamExt;
-use model::Row;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tokio::runtime::Runtime;
 use vbs_client::{Error, ListBackups};
 
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
+use crate::support::model::{self, Row};
+use crate::support::page;
+use crate::support::process::runtime;
+use crate::support::server::Server;
 
 /// Names of parameters that take any text of up to 255 characters.
-fn texts() -> Vec<&'static str> {
-    let contract = common::contract::query_parameters();
+static TEXTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let contract = crate::contract::query_parameters();
     let fits = |name: &str| {
         contract.iter().any(|parameter| parameter["name"] == name && parameter["schema"]["maxLength"] == 255)
     };
     ListBackups::parameters().iter().map(|parameter| parameter.name()).filter(|name| fits(name)).collect()
-}
+});
 
 /// Any text, and texts of what is special in a query or long.
 fn value() -> impl Strategy<Value = String> {
@@ -37,24 +33,24 @@ proptest! {
 
     /// A value arrives as it is, or is refused and nothing is sent.
     #[test]
-    fn any_value_survives_the_trip_or_is_refused(values in vec((0..texts().len(), value()), 1..4)) {
-        runtime().block_on(async {
-            let service = Service::start(|request, _| request.page(&page(&[], None))).await;
-            let mut request = service.client().list_backups();
+    fn any_value_arrives_unchanged_or_is_refused(values in vec((0..TEXTS.len(), value()), 1..4)) {
+        runtime(false).block_on(async {
+            let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+            let mut request = server.client().list_backups();
             let mut expected = std::collections::BTreeMap::new();
             for (which, value) in &values {
-                request = request.parameter(texts()[*which], value).unwrap();
-                expected.insert(texts()[*which].to_owned(), value.clone());
+                request = request.parameter(TEXTS[*which], value).unwrap();
+                expected.insert(TEXTS[*which].to_owned(), value.clone());
             }
             match request.send().await {
                 Ok(_) => {
-                    let seen = service.seen();
-                    prop_assert_eq!(&seen[0].pairs, &expected.into_iter().collect::<Vec<_>>());
-                    prop_assert!(seen[0].query.len() <= 1800);
+                    let requests = server.requests();
+                    prop_assert_eq!(&requests[0].pairs, &expected.into_iter().collect::<Vec<_>>());
+                    prop_assert!(requests[0].query.len() <= 1800);
                 }
                 Err(Error::InvalidRequest { parameter, .. }) => {
                     prop_assert!(expected.contains_key(&parameter));
-                    prop_assert!(service.seen().is_empty());
+                    prop_assert!(server.requests().is_empty());
                     let bad = |value: &String| value.is_empty() || value.contains('\0') || value.chars().count() > 255;
                     let long = || form_urlencoded::Serializer::new(String::new()).extend_pairs(&expected).finish().len() > 1800;
                     prop_assert!(expected.values().any(bad) || long(), "refused without a reason: {:?}", expected);
@@ -65,15 +61,15 @@ proptest! {
         })?;
     }
 
-    /// However a list is cut into pages, empty ones among them, the walk gives the list.
+    /// However a list is divided into pages, empty ones among them, pagination yields the list.
     #[test]
-    fn any_pages_give_the_list(
+    fn any_division_into_pages_yields_the_list(
         sizes in vec(0..5_usize, 1..12),
         by_offset in any::<bool>(),
         limit in prop::option::of(1..5_i32),
-        at_a_time in 1..5_usize,
+        concurrency in 1..5_usize,
     ) {
-        runtime().block_on(async {
+        runtime(false).block_on(async {
             let rows: Vec<String> = (0..sizes.iter().sum()).map(|row| format!("row-{row}")).collect();
             let mut rest = rows.as_slice();
             let mut pages: Vec<Vec<String>> = Vec::new();
@@ -83,25 +79,24 @@ proptest! {
                 rest = behind;
             }
             let last = pages.len() - 1;
-            let turn = move |_, request: &Asked| {
+            let server = Server::start(move |request, _| {
                 let at = request.get(if by_offset { "offset" } else { "marker" });
                 let number: usize = at.map_or(0, |at| at.trim_start_matches("page-").parse().unwrap());
                 if number > last {
-                    return Turn { page: Some(page(&[], None).to_string()), ..after(0) };
+                    return request.page(&page(&[], None));
                 }
                 let next = if by_offset { format!("offset={}", number + 1) } else { format!("limit=3&marker=page-{}", number + 1) };
                 let ids: Vec<_> = pages[number].iter().map(String::as_str).collect();
-                Turn { page: Some(page(&ids, (number < last).then_some(next.as_str())).to_string()), ..after(0) }
-            };
-            // Not the pooled one: what is cancelled here would arrive in the next case.
-            let service = Timed::start(turn, |_, _| Vec::new()).await;
-            let mut request = service.client().list_backups().concurrency(at_a_time);
+                request.page(&page(&ids, (number < last).then_some(next.as_str())))
+            })
+            .await;
+            let mut request = server.client().list_backups().concurrency(concurrency);
             if let Some(limit) = limit {
                 request = request.limit(limit);
             }
             let got: Vec<_> = request.items().map_ok(|row| row.id).try_collect().await.unwrap();
             prop_assert_eq!(got, rows);
-            prop_assert!(at_a_time > 1 || service.asked().len() == sizes.len());
+            prop_assert!(concurrency > 1 || server.requests().len() == sizes.len());
             Ok(())
         })?;
     }
@@ -166,41 +161,40 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// All rows that stayed, each once and in order, whatever else happens; or an error and the
-    /// place to take the walk up, from where the same holds.
+    /// All rows that stayed, each once and in order, whatever else happens; or an error and where to
+    /// resume, from where the same holds.
     #[test]
-    fn any_changes_leave_the_list_right(
+    fn any_changes_yield_a_right_list(
         rows in 1..40_usize,
         limit in 1..7_i32,
         changes in vec(vec(change(), 0..3), 0..30),
         delays in vec(1..30_u64, 1..8),
         fuzzy in any::<bool>(),
-        at_a_time in 1..6_usize,
+        concurrency in 1..6_usize,
         prefetch in any::<bool>(),
     ) {
-        // With a paused clock, so that answers come in an order that is the same every time.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+        // With a paused clock, so that responses come in an order that is the same every time.
+        runtime(true).block_on(async {
             let mut rows = model::rows(rows).split_off(2);
             rows.iter_mut().for_each(|row| row.name = Some("nightly".to_owned()));
             let stayed = rows.iter().map(|row| row.id.clone()).collect();
             let world = Arc::new(Mutex::new(World { rows, stayed, inserted: 0 }));
             let shared = Arc::clone(&world);
-            let service = Timed::start(
-                move |number, _| after(delays[number % delays.len()]),
-                move |number, request| {
+            let server = Server::changing_model(
+                move |number| Duration::from_millis(delays[number % delays.len()]),
+                move |request, response| {
                     let mut world = shared.lock().unwrap();
-                    // What happened since the answer before.
-                    let changes = number.checked_sub(1).and_then(|before| changes.get(before));
+                    // What happened since the response before.
+                    let changes = response.checked_sub(1).and_then(|before| changes.get(before));
                     for change in changes.into_iter().flatten() {
-                        world.apply(change, request.get("marker").as_deref());
+                        world.apply(change, request.get("marker"));
                     }
                     world.rows.clone()
                 },
             )
             .await;
 
-            let mut request = service.client().list_backups().limit(limit).concurrency(at_a_time).prefetch(prefetch);
+            let mut request = server.client().list_backups().limit(limit).concurrency(concurrency).prefetch(prefetch);
             if fuzzy {
                 request = request.name_like("night");
             }
@@ -224,7 +218,7 @@ proptest! {
                         }
                         None => break false,
                     },
-                    // The place that it was taken up at is gone as well.
+                    // The marker that it was resumed at is gone as well.
                     Some(error) if resumed && error.is_not_found() => break false,
                     Some(other) => panic!("{other:?}"),
                 }

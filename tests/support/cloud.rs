@@ -7,29 +7,33 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use vbs_client::{Client, ClientBuilder, Error};
+use vbs_client::{Client, ClientBuilder};
 
-use super::contract;
-use super::raw::read_head;
+use super::{http, openapi};
 
 pub fn var(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this with tests/cloud/cloud.sh run"))
 }
 
-/// A token of Keystone's.
+/// A plain HTTP client, which ignores proxies set in the environment.
+pub fn http_client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// A token issued by Keystone.
 pub async fn token(user: &str, project: &str) -> String {
     let user = json!({"name": user, "domain": {"id": "default"}, "password": var("OS_PASSWORD")});
     let scope = json!({"project": {"name": project, "domain": {"id": "default"}}});
     let auth = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}});
-    let answer = reqwest::Client::new().post(var("OS_AUTH_URL") + "/auth/tokens").json(&auth).send().await.unwrap();
-    assert_eq!(answer.status(), 201);
-    answer.headers()["x-subject-token"].to_str().unwrap().to_owned()
+    let response = http_client().post(var("OS_AUTH_URL") + "/auth/tokens").json(&auth).send().await.unwrap();
+    assert_eq!(response.status(), 201);
+    response.headers()["x-subject-token"].to_str().unwrap().to_owned()
 }
 
-/// The cloud, through a proxy that checks every answer.
+/// The cloud, through a proxy that checks every response.
 pub struct Cloud {
     pub endpoint: String,
-    /// What was wrong with answers, and how many there were.
+    /// What was wrong with responses, and how many there were.
     checked: Arc<Mutex<(Vec<String>, usize)>>,
 }
 
@@ -42,7 +46,7 @@ impl Cloud {
         let log = Arc::clone(&checked);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass_on(stream, cinder, Arc::clone(&log)));
+                tokio::spawn(forward(stream, cinder, Arc::clone(&log)));
             }
         });
         Self { endpoint, checked }
@@ -52,42 +56,33 @@ impl Cloud {
         Self::of(&var("VBS_ENDPOINT")).await
     }
 
-    /// Fuzzy filters are not enabled for plain users, and links name an address where nobody is.
-    pub async fn strict() -> Self {
-        Self::of(&var("CLOUD_STRICT_ENDPOINT")).await
-    }
-
     pub fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.endpoint).project_id(var("OS_PROJECT_ID"))
+        http::builder(&self.endpoint).project_id(var("OS_PROJECT_ID"))
     }
 
     pub async fn client(&self) -> Client {
         self.builder().token(token("demo", "demo").await).build().unwrap()
     }
-
-    pub async fn refused(&self, builder: ClientBuilder) -> Error {
-        builder.build().unwrap().list_backups().send().await.unwrap_err()
-    }
 }
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        let (wrong, answers) = &*self.checked.lock().unwrap();
+        let (wrong, responses) = &*self.checked.lock().unwrap();
         if !std::thread::panicking() {
             assert!(wrong.is_empty(), "{wrong:?}");
-            assert!(*answers > 0, "no answer was checked");
+            assert!(*responses > 0, "no response was checked");
         }
     }
 }
 
-async fn pass_on(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<String>, usize)>>) {
-    let Some(request) = read_head(&mut client).await else { return };
+async fn forward(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<String>, usize)>>) {
+    let Some(request) = http::read_head(&mut client).await else { return };
     let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     let mut server = TcpStream::connect(cinder).await.unwrap();
     server.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer).await.unwrap();
-    let result = std::panic::catch_unwind(|| check(&String::from_utf8_lossy(&answer)));
+    let mut response = Vec::new();
+    server.read_to_end(&mut response).await.unwrap();
+    let result = std::panic::catch_unwind(|| check(&String::from_utf8_lossy(&response)));
     {
         let mut log = log.lock().unwrap();
         log.1 += 1;
@@ -95,19 +90,19 @@ async fn pass_on(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<
             log.0.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
         }
     }
-    let _ = client.write_all(&answer).await;
+    let _ = client.write_all(&response).await;
 }
 
 /// The status, the headers and the body are what the contract says.
-fn check(answer: &str) {
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+fn check(response: &str) {
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    contract::validate(status, &serde_json::from_str(body).unwrap());
+    openapi::validate(status, &serde_json::from_str(body).unwrap());
     let head = head.to_lowercase();
     let header = |name: &str| assert!(head.contains(&format!("\r\n{}: ", name.to_lowercase())), "no {name} in {head}");
     header("x-openstack-request-id");
     if status == 200 {
-        for name in contract::operation()["responses"]["200"]["headers"].as_object().unwrap().keys() {
+        for name in openapi::operation()["responses"]["200"]["headers"].as_object().unwrap().keys() {
             header(name);
         }
     }

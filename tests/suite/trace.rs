@@ -1,15 +1,15 @@
 //! What is in the trace of a request, at TRACE and from all libraries, and what is not.
 
-mod common;
-
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use common::raw::{Answer, Raw, http};
-use common::{TOKEN, page};
 use futures::TryStreamExt;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::support::process::{in_own_process, runtime};
+use crate::support::server::{Server, closing};
+use crate::support::{TOKEN, page};
 
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
@@ -31,9 +31,12 @@ impl Output {
     }
 }
 
-/// One test, because there is one trace to a process.
-#[tokio::test(start_paused = true)]
-async fn the_trace_has_all_but_the_secrets() {
+#[test]
+fn the_trace_contains_everything_but_secrets() {
+    in_own_process(|| runtime(true).block_on(trace()));
+}
+
+async fn trace() {
     let output = Output::default();
     let writer = output.clone();
     tracing_subscriber::fmt()
@@ -46,21 +49,21 @@ async fn the_trace_has_all_but_the_secrets() {
         .unwrap();
 
     let headers = "X-OpenStack-Request-Id: req-77\r\nOpenStack-API-Version: volume 3.31\r\n";
-    let answer = |status, body: String| Answer::Close(http(status, headers, body));
+    let reply = |status, body: String| closing(status, headers, body);
     let named = |id: &str| {
         page(&[id, &format!("{id}-last")], Some(&format!("marker={id}-last")))
             .to_string()
             .replace("null", "\"a-name-in-the-body\"")
     };
-    let server = Raw::script(vec![
-        answer(401, format!("{{\"error\":{{\"code\":401,\"title\":\"no\",\"message\":\"bad token {TOKEN}-1\"}}}}")),
-        answer(200, named("a")),
-        answer(503, format!("echo {TOKEN}-2")),
-        answer(200, named("b")),
-        answer(404, "{\"itemNotFound\":{\"code\":404,\"message\":\"Backup b-last could not be found.\"}}".to_owned()),
-        answer(200, page(&["c"], None).to_string()),
-        answer(200, format!("{{\"backups\":\"{TOKEN}-2\"}}")),
-        answer(500, format!("{{\"error_msg\":\"{TOKEN}-2\",\"error_code\":\"X\"}}")),
+    let server = Server::script(vec![
+        reply(401, format!("{{\"error\":{{\"code\":401,\"title\":\"no\",\"message\":\"bad token {TOKEN}-1\"}}}}")),
+        reply(200, named("a")),
+        reply(503, format!("echo {TOKEN}-2")),
+        reply(200, named("b")),
+        reply(404, "{\"itemNotFound\":{\"code\":404,\"message\":\"Backup b-last could not be found.\"}}".to_owned()),
+        reply(200, page(&["c"], None).to_string()),
+        reply(200, format!("{{\"backups\":\"{TOKEN}-2\"}}")),
+        reply(500, format!("{{\"error_msg\":\"{TOKEN}-2\",\"error_code\":\"X\"}}")),
     ])
     .await;
     let number = Arc::new(Mutex::new(0));
@@ -70,7 +73,7 @@ async fn the_trace_has_all_but_the_secrets() {
         let token = format!("{TOKEN}-{number}");
         async move { Ok::<_, io::Error>(token) }
     };
-    let verbose = server.builder().http(|http| http.connection_verbose(true));
+    let verbose = server.retrying_builder().http(|http| http.connection_verbose(true));
     let client = verbose.token_provider(provider).build().unwrap();
     let request = client.list_backups().name_like("x");
     assert_eq!(request.items().try_collect::<Vec<_>>().await.unwrap().len(), 5);
@@ -83,7 +86,7 @@ async fn the_trace_has_all_but_the_secrets() {
             assert!(span.contains(field), "{field} in {span}");
         }
     };
-    assert_eq!(spans.len(), server.seen().len(), "{spans:#?}");
+    assert_eq!(spans.len(), server.requests().len(), "{spans:#?}");
     shows(&spans[0], &["page=1", "attempt=1", "status=401"]);
     shows(&spans[1], &["page=1", "attempt=1", "status=200"]);
     shows(&spans[2], &["page=2", "attempt=1", "status=503"]);

@@ -1,22 +1,22 @@
-//! Hostile and broken answers: the right error, bounded memory, no panic.
-
-mod common;
+//! Hostile and broken responses: the right error, bounded memory, no panic.
 
 use std::io::Write;
 use std::time::Duration;
 
-use common::raw::{Answer, Raw, http, ok};
-use common::{Service, page};
 use futures::StreamExt;
-use vbs_client::{Error, RetryPolicy};
+use vbs_client::Error;
+
+use crate::support::page;
+use crate::support::process::{in_own_process, runtime};
+use crate::support::server::{Reply, Server, closing, last_response};
 
 const MIB: usize = 1024 * 1024;
 
-async fn error_of(answer: Answer) -> Error {
-    let server = Raw::script(vec![answer]).await;
-    let client = server.builder().retry(RetryPolicy::none()).build().unwrap();
+async fn error_of(reply: Reply) -> Error {
+    let server = Server::script(vec![reply]).await;
+    let client = server.client();
     let error = client.list_backups().send().await.unwrap_err();
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
     error
 }
 
@@ -27,12 +27,16 @@ fn peak() -> usize {
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
 }
 
-#[tokio::test]
-async fn an_endless_body_is_too_large() {
+#[test]
+fn an_endless_body_is_too_large() {
+    in_own_process(|| runtime(false).block_on(endless_body()));
+}
+
+async fn endless_body() {
     let before = peak();
     let head = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
-    let error = error_of(Answer::Endless(head, chunk)).await;
+    let error = error_of(Reply::endless(head, chunk)).await;
     assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
     assert_eq!(error.to_string(), "the answer has more than 67108864 bytes");
     assert!(!error.is_retryable());
@@ -43,20 +47,20 @@ async fn an_endless_body_is_too_large() {
 #[tokio::test]
 async fn a_body_of_a_gibibyte_is_too_large() {
     let head = format!("HTTP/1.1 200 X\r\nX-OpenStack-Request-Id: req-9\r\nContent-Length: {}\r\n\r\n", 1024 * MIB);
-    let error = error_of(Answer::Endless(head.into_bytes(), vec![b'['; MIB])).await;
+    let error = error_of(Reply::endless(head.into_bytes(), vec![b'['; MIB])).await;
     assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
     assert_eq!(error.request_id(), Some("req-9"));
 }
 
 #[tokio::test]
-async fn the_limit_is_the_callers() {
+async fn the_body_limit_is_configurable() {
     let body = page(&["a"], None).to_string();
-    let server = Raw::script(vec![ok(&body)]).await;
-    let fits = server.builder().body_limit(body.len()).build().unwrap();
+    let server = Server::script(vec![closing(200, "", &body)]).await;
+    let fits = server.retrying_builder().body_limit(body.len()).build().unwrap();
     assert_eq!(fits.list_backups().send().await.unwrap().backups.len(), 1);
-    let short = server.builder().body_limit(body.len() - 1).build().unwrap();
+    let short = server.retrying_builder().body_limit(body.len() - 1).build().unwrap();
     assert!(matches!(short.list_backups().send().await, Err(Error::TooLarge { .. })));
-    assert_eq!(server.seen().len(), 2, "it is not asked again");
+    assert_eq!(server.requests().len(), 2, "no retry");
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {
@@ -66,26 +70,26 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn the_limit_counts_what_is_unpacked() {
+async fn the_body_limit_counts_decompressed_bytes() {
     let bomb = gzip(&vec![b' '; 100 * MIB]);
     assert!(bomb.len() < MIB);
-    let error = error_of(Answer::Close(http(200, "Content-Encoding: gzip\r\n", bomb))).await;
+    let error = error_of(closing(200, "Content-Encoding: gzip\r\n", bomb)).await;
     assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
 
-    let server = Raw::script(vec![Answer::Close(http(
+    let server = Server::script(vec![closing(
         200,
         "Content-Encoding: gzip\r\n",
         gzip(page(&["a"], None).to_string().as_bytes()),
-    ))])
+    )])
     .await;
-    assert!(server.builder().build().unwrap().list_backups().send().await.unwrap().is_last());
+    assert!(server.retrying_client().list_backups().send().await.unwrap().is_last());
     let cut = gzip(page(&["a"], None).to_string().as_bytes());
-    let error = error_of(Answer::Close(http(200, "Content-Encoding: gzip\r\n", &cut[..cut.len() - 9]))).await;
+    let error = error_of(closing(200, "Content-Encoding: gzip\r\n", &cut[..cut.len() - 9])).await;
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_list() {
+async fn a_body_that_is_no_list_is_undecodable() {
     let deep = |open: &str, times| format!("{{\"backups\":[],\"x\":{}", open.repeat(times));
     for body in [
         "[".repeat(MIB).into_bytes(),
@@ -109,34 +113,34 @@ async fn bodies_that_are_no_list() {
         b"".to_vec(),
     ] {
         let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
-        let error = error_of(Answer::Close(http(200, "", body))).await;
+        let error = error_of(closing(200, "", body)).await;
         assert!(matches!(error, Error::Undecodable { .. }), "{start}: {error:?}");
         assert!(error.to_string().len() < 1500, "{start}");
     }
 }
 
 #[tokio::test]
-async fn answers_that_are_no_http() {
+async fn a_response_that_is_not_http_is_a_transport_error() {
     let many = "X-A: b\r\n".repeat(10_000);
     let long = format!("X-A: {}\r\n", "b".repeat(2 * MIB));
-    for answer in [
+    for bytes in [
         b"hello\r\n\r\n".to_vec(),
         b"HTTP/1.1 200 X\r\nContent-Length: ten\r\n\r\n".to_vec(),
         b"HTTP/1.1 200 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
         b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n".to_vec(),
         b"HTTP/9.9 200 X\r\n\r\n".to_vec(),
         b"\x16\x03\x01\x02\x00".to_vec(),
-        http(200, &many, "{\"backups\":[]}"),
-        http(200, &long, "{\"backups\":[]}"),
+        last_response(200, &many, "{\"backups\":[]}"),
+        last_response(200, &long, "{\"backups\":[]}"),
     ] {
-        let error = error_of(Answer::Close(answer.clone())).await;
-        assert!(matches!(error, Error::Transport { .. }), "{:?}: {error:?}", &answer[..20.min(answer.len())]);
+        let error = error_of(Reply::close(bytes.clone())).await;
+        assert!(matches!(error, Error::Transport { .. }), "{:?}: {error:?}", &bytes[..20.min(bytes.len())]);
     }
 }
 
-/// A list behind odd headers is the list, where it needs no microversion.
+/// Where the request needs no microversion.
 #[tokio::test]
-async fn odd_headers_do_no_harm() {
+async fn malformed_headers_are_ignored() {
     for headers in [
         "OpenStack-API-Version: \u{1f980}\r\n",
         "X-OpenStack-Request-Id: \u{e9}\r\n",
@@ -144,7 +148,7 @@ async fn odd_headers_do_no_harm() {
         "Location: \r\n",
         "Set-Cookie: a=b\r\n",
     ] {
-        let server = Raw::script(vec![Answer::Close(http(200, headers, page(&["a"], None).to_string()))]).await;
+        let server = Server::script(vec![closing(200, headers, page(&["a"], None).to_string())]).await;
         let page = server
             .builder()
             .build()
@@ -158,51 +162,50 @@ async fn odd_headers_do_no_harm() {
     }
 }
 
-/// What a server sends can't break out of the line that an error is shown in.
+/// Nothing that a server sends breaks out of the line of a message.
 #[tokio::test]
-async fn an_error_stays_one_line() {
-    for answer in [
-        http(500, "X-OpenStack-Request-Id: a\tb\r\n", "line\r\nline\u{1b}[2J\u{85}\u{2028}end"),
-        http(302, "Location: /a\tb\r\n", ""),
-        http(400, "", "{\"badRequest\":{\"code\":400,\"message\":\"a\\nb\\u0007c\"}}"),
-        http(200, "", "not\njson\u{1b}[31m"),
-        http(200, "", "{\"backups\":[],\"backups_links\":[{\"rel\":\"next\",\"href\":\"a\\nb\"}]}"),
+async fn an_error_message_is_one_line() {
+    for bytes in [
+        last_response(500, "X-OpenStack-Request-Id: a\tb\r\n", "line\r\nline\u{1b}[2J\u{85}\u{2028}end"),
+        last_response(302, "Location: /a\tb\r\n", ""),
+        last_response(400, "", "{\"badRequest\":{\"code\":400,\"message\":\"a\\nb\\u0007c\"}}"),
+        last_response(200, "", "not\njson\u{1b}[31m"),
+        last_response(200, "", "{\"backups\":[],\"backups_links\":[{\"rel\":\"next\",\"href\":\"a\\nb\"}]}"),
     ] {
-        let error = error_of(Answer::Close(answer)).await;
+        let error = error_of(Reply::close(bytes)).await;
         assert!(!error.to_string().contains(|c: char| c.is_control()), "{:?}", error.to_string());
     }
 }
 
-/// One byte a second: the page's deadline ends it, in real time too.
+/// One byte a second, with a clock that is not paused.
 #[tokio::test]
-async fn a_body_that_drips() {
-    let server = Raw::script(vec![Answer::Drip(b"HTTP/1.1 200 X\r\nContent-Length: 9999\r\n\r\n{".to_vec())]).await;
-    let client = server.builder().page_deadline(Duration::from_millis(300)).build().unwrap();
+async fn a_dripping_body_ends_at_the_page_deadline() {
+    let server = Server::script(vec![Reply::drip(b"HTTP/1.1 200 X\r\nContent-Length: 9999\r\n\r\n{".to_vec())]).await;
+    let client = server.retrying_builder().page_deadline(Duration::from_millis(300)).build().unwrap();
     let error = client.list_backups().send().await.unwrap_err();
     assert!(matches!(error, Error::PageDeadline { attempts: 1, .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_thousand_next_links() {
+async fn a_thousand_next_links_are_one_next_page() {
     let mut body = page(&["a"], Some("marker=a"));
     let link = body["backups_links"][0].clone();
     body["backups_links"] = vec![link; 1000].into();
-    let service = Service::start(move |request, number| match number {
+    let server = Server::start(move |request, number| match number {
         0 => request.page(&body),
         _ => request.page(&page(&["b"], None)),
     })
     .await;
-    assert_eq!(service.client().list_backups().items().count().await, 2);
-    assert_eq!(service.seen().len(), 2);
+    assert_eq!(server.client().list_backups().items().count().await, 2);
+    assert_eq!(server.requests().len(), 2);
 }
 
-/// Reading it takes time in proportion to its length; the deadline could not end anything else.
+/// No deadline could end anything else.
 #[tokio::test]
-async fn an_error_body_of_nothing_but_tags() {
+async fn an_error_body_of_html_tags_is_read_in_linear_time() {
     for tag in ["<a", "<", "<style", "&lt;"] {
-        let server = Raw::script(vec![Answer::Close(http(500, "", tag.repeat(2_000_000)))]).await;
-        let client =
-            server.builder().retry(RetryPolicy::none()).page_deadline(Duration::from_secs(20)).build().unwrap();
+        let server = Server::script(vec![closing(500, "", tag.repeat(2_000_000))]).await;
+        let client = server.builder().page_deadline(Duration::from_secs(20)).build().unwrap();
         let error = client.list_backups().send().await.unwrap_err();
         assert_eq!(error.status().unwrap(), 500, "{error:?}");
     }

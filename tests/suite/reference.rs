@@ -1,17 +1,18 @@
 //! The vendor's example response, byte for byte, and what may differ from it.
 
-mod common;
-
-use common::{Service, ids};
 use serde_json::Value;
 use vbs_client::{Backup, BackupList, Link};
 
-const REFERENCE: &str = include_str!("data/reference.json");
+use crate::support::ids;
+use crate::support::openapi;
+use crate::support::server::Server;
+
+const REFERENCE: &str = include_str!("../data/reference.json");
 
 #[tokio::test]
-async fn the_example_is_read_as_it_is() {
-    let service = Service::fixed(200, REFERENCE).await;
-    let page = service.client().list_backups().send().await.unwrap();
+async fn the_vendors_example_is_decoded_unchanged() {
+    let server = Server::fixed(200, REFERENCE).await;
+    let page = server.client().list_backups().send().await.unwrap();
 
     let link = |rel: &str, path: &str, id: &str| Link {
         href: format!("http://192.168.82.222:8776{path}/b23b579f08c84228b9b4673c46f0c442/backups/{id}"),
@@ -33,23 +34,23 @@ async fn the_example_is_read_as_it_is() {
 }
 
 #[test]
-fn the_types_write_what_they_have_read() {
+fn types_serialize_to_what_they_were_decoded_from() {
     let list: BackupList = serde_json::from_str(REFERENCE).unwrap();
     let written = serde_json::to_value(&list).unwrap();
     assert_eq!(written, serde_json::from_str::<Value>(REFERENCE).unwrap());
 }
 
 #[test]
-fn the_contract_has_the_same_example() {
-    let operation = common::contract::operation();
+fn the_contract_contains_the_vendors_example() {
+    let operation = openapi::operation();
     let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
     let reference: Value = serde_json::from_str(REFERENCE).unwrap();
     assert_eq!(*example, reference);
-    common::contract::validate(200, &reference);
+    openapi::validate(200, &reference);
 }
 
 #[tokio::test]
-async fn what_may_be_missing_or_new_does_no_harm() {
+async fn missing_and_unknown_fields_are_accepted() {
     for (body, expected) in [
         (r#"{"backups":[]}"#, &[][..]),
         (r#"{"backups":[{"id":"a","name":"x"}]}"#, &["a"]),
@@ -58,8 +59,8 @@ async fn what_may_be_missing_or_new_does_no_harm() {
             &["a", "b"],
         ),
     ] {
-        let service = Service::fixed(200, body).await;
-        let page = service.client().list_backups().send().await.unwrap();
+        let server = Server::fixed(200, body).await;
+        let page = server.client().list_backups().send().await.unwrap();
         assert_eq!(ids(&page), expected);
         assert_eq!(page.count, None);
         assert!(page.is_last());

@@ -1,21 +1,21 @@
 //! Bad arguments are refused before anything is sent, and named.
 
-mod common;
-
-use common::{Service, TOKEN};
 use futures::StreamExt;
 use vbs_client::{Client, Error, ListBackups};
 
+use crate::support::TOKEN;
+use crate::support::server::Server;
+
 /// The parameter that is named, and the whole message.
 async fn refused(narrow: impl FnOnce(ListBackups) -> ListBackups) -> (String, String) {
-    let service = Service::fixed(200, r#"{"backups":[],"count":0}"#).await;
-    let request = narrow(service.client().list_backups());
+    let server = Server::fixed(200, r#"{"backups":[],"count":0}"#).await;
+    let request = narrow(server.client().list_backups());
     let errors = [
         request.send().await.unwrap_err(),
         request.pages().next().await.unwrap().unwrap_err(),
         request.items().next().await.unwrap().unwrap_err(),
     ];
-    assert!(service.seen().is_empty(), "something was sent");
+    assert!(server.requests().is_empty(), "something was sent");
     let [error, ..] = errors.map(|error| match &error {
         Error::InvalidRequest { parameter, .. } => (parameter.clone(), error.to_string()),
         other => panic!("{other:?}"),
@@ -24,7 +24,7 @@ async fn refused(narrow: impl FnOnce(ListBackups) -> ListBackups) -> (String, St
 }
 
 #[tokio::test]
-async fn texts_that_are_too_long() {
+async fn a_text_that_is_too_long_is_refused() {
     let at_most = "x".repeat(255);
     let longer = "x".repeat(256);
     let (parameter, message) = refused(|request| request.name_like(&longer)).await;
@@ -34,20 +34,20 @@ async fn texts_that_are_too_long() {
     assert_eq!(refused(|request| request.status(longer.as_str())).await.0, "status");
     assert_eq!(refused(|request| request.volume_id_like(&longer)).await.0, "volume_id~");
 
-    let service = Service::fixed(200, r#"{"backups":[]}"#).await;
-    service.client().list_backups().name(&at_most).send().await.unwrap();
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    server.client().list_backups().name(&at_most).send().await.unwrap();
     // Characters count, not bytes.
-    service.client().list_backups().name("\u{e9}".repeat(255)).send().await.unwrap();
+    server.client().list_backups().name("\u{e9}".repeat(255)).send().await.unwrap();
 }
 
 #[tokio::test]
-async fn characters_that_no_server_takes_for_what_they_are() {
+async fn a_nul_character_is_refused() {
     assert_eq!(refused(|request| request.name_like("a\0b")).await.0, "name~");
     assert_eq!(refused(|request| request.status("\0")).await.0, "status");
 }
 
 #[tokio::test]
-async fn numbers_out_of_range() {
+async fn a_number_out_of_range_is_refused() {
     assert_eq!(refused(|request| request.limit(-1)).await.0, "limit");
     assert_eq!(refused(|request| request.offset(2_147_483_648_i64)).await.0, "offset");
     assert_eq!(refused(|request| request.offset(u64::MAX)).await.0, "offset");
@@ -55,31 +55,31 @@ async fn numbers_out_of_range() {
 }
 
 #[tokio::test]
-async fn an_empty_marker() {
+async fn an_empty_marker_is_refused() {
     assert_eq!(refused(|request| request.marker("")).await.0, "marker");
     assert_eq!(refused(|request| request.resume_at("")).await.0, "marker");
 }
 
-/// Some servers drop such a query without a word, and answer with every backup.
+/// Some servers drop such a query silently, and respond with every backup.
 #[tokio::test]
-async fn a_query_that_is_too_long_once_it_is_encoded() {
+async fn a_query_that_is_too_long_when_encoded_is_refused() {
     let wide = "\u{20ac}".repeat(200); // 1,800 bytes when encoded, and the name comes on top
     let (parameter, message) = refused(|request| request.status("error").name_like(&wide)).await;
     assert_eq!(parameter, "name~");
     assert!(message.contains("1800"), "{message}");
 
     // `name=` and 1,795 bytes are just short enough.
-    let service = Service::fixed(200, r#"{"backups":[]}"#).await;
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
     let just = format!("{}xxxx", "\u{20ac}".repeat(199));
-    service.client().list_backups().name(&just).send().await.unwrap();
-    assert_eq!(service.seen()[0].query.len(), 1800);
+    server.client().list_backups().name(&just).send().await.unwrap();
+    assert_eq!(server.requests()[0].query.len(), 1800);
     assert_eq!(refused(|request| request.name(format!("{just}x"))).await.0, "name");
 }
 
 #[tokio::test]
-async fn counting_checks_its_filters() {
-    let service = Service::fixed(200, r#"{"backups":[],"count":0}"#).await;
-    let request = service.client().list_backups();
+async fn count_checks_all_parameters() {
+    let server = Server::fixed(200, r#"{"backups":[],"count":0}"#).await;
+    let request = server.client().list_backups();
     // Also those that counting has no use for.
     for request in
         [request.clone().name_like("\0"), request.clone().limit(-1), request.clone().marker(""), request.offset(-1)]
@@ -87,13 +87,13 @@ async fn counting_checks_its_filters() {
         let error = request.count().await.unwrap_err();
         assert!(matches!(error, Error::InvalidRequest { .. }), "{error:?}");
     }
-    assert!(service.seen().is_empty());
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]
-async fn parameters_by_name() {
-    let service = Service::fixed(200, r#"{"backups":[]}"#).await;
-    let request = || service.client().list_backups();
+async fn a_parameter_by_name_is_checked() {
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    let request = || server.client().list_backups();
     for (name, value) in [("limit", "ten"), ("limit", ""), ("with_count", "yes"), ("no_such", "x")] {
         match request().parameter(name, value) {
             Err(Error::InvalidRequest { parameter, .. }) => assert_eq!(parameter, name),
@@ -101,8 +101,8 @@ async fn parameters_by_name() {
         }
     }
     request().parameter("with_count", "false").unwrap().send().await.unwrap();
-    // What the server does anyway is not asked for, and needs no microversion.
-    assert_eq!((service.seen()[0].query.as_str(), service.seen()[0].microversion()), ("", None));
+    // The default is not sent, and needs no microversion.
+    assert_eq!((server.requests()[0].query.as_str(), server.requests()[0].microversion()), ("", None));
 }
 
 fn not_built(endpoint: &str, project_id: Option<&str>, token: &str) -> String {
@@ -117,7 +117,7 @@ fn not_built(endpoint: &str, project_id: Option<&str>, token: &str) -> String {
 }
 
 #[test]
-fn settings_that_no_client_can_be_built_from() {
+fn invalid_settings_build_no_client() {
     for endpoint in [
         "",
         "host",
@@ -142,13 +142,13 @@ fn settings_that_no_client_can_be_built_from() {
     }
 }
 
-/// As one page it is what was asked for; as a list it would be a wrong one.
+/// As one page it is what was requested; as a list it would be wrong.
 #[tokio::test]
-async fn a_walk_over_pages_of_nothing() {
-    let service = Service::fixed(200, r#"{"backups":[]}"#).await;
-    let request = service.client().list_backups().limit(0);
+async fn pagination_with_a_limit_of_zero_is_refused() {
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    let request = server.client().list_backups().limit(0);
     let error = request.items().next().await.unwrap().unwrap_err();
     assert!(matches!(&error, Error::InvalidRequest { parameter, .. } if parameter == "limit"), "{error:?}");
-    assert!(service.seen().is_empty());
+    assert!(server.requests().is_empty());
     assert!(request.send().await.unwrap().backups.is_empty());
 }

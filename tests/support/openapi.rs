@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-pub const PATH: &str = "/v3/{project_id}/backups";
+const PATH: &str = "/v3/{project_id}/backups";
 
 pub fn load() -> Value {
     yaml_serde::from_str(include_str!("../../openapi/vbs.yaml")).unwrap()
@@ -12,12 +12,7 @@ pub fn operation() -> Value {
     load()["paths"][PATH]["get"].clone()
 }
 
-pub fn query_parameters() -> Vec<Value> {
-    let operation = operation();
-    operation["parameters"].as_array().unwrap().iter().filter(|parameter| parameter["in"] == "query").cloned().collect()
-}
-
-/// Fails unless a body is what the contract says of answers with this status.
+/// Fails unless a body is what the contract says of responses with this status.
 pub fn validate(status: u16, body: &Value) {
     let status = status.to_string();
     let response = &operation()["responses"][status.as_str()];
@@ -30,7 +25,7 @@ pub fn validate(status: u16, body: &Value) {
 }
 
 /// OpenAPI 3.0 says `nullable: true` where JSON Schema has the type `null`.
-pub fn json_schema(schema: &Value) -> Value {
+fn json_schema(schema: &Value) -> Value {
     match schema {
         Value::Object(fields) => {
             let mut fields: serde_json::Map<_, _> =

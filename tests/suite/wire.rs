@@ -1,17 +1,19 @@
-//! What goes out: method, path, query, headers.
+//! What is sent: method, path, query, headers.
 
-mod common;
+use std::sync::Arc;
 
-use common::{PROJECT_ID, Service, TOKEN, page};
 use vbs_client::{BackupStatus, ListBackups, Microversion};
 
-/// Sends a request to a server that has nothing, and gives what arrived there.
-async fn arrives(narrow: impl FnOnce(ListBackups) -> ListBackups) -> common::Seen {
-    let service = Service::start(|request, _| request.page(&page(&[], None))).await;
-    narrow(service.client().list_backups()).send().await.unwrap();
-    let mut seen = service.seen();
-    assert_eq!(seen.len(), 1);
-    seen.remove(0)
+use crate::support::server::{Request, Server};
+use crate::support::{PROJECT_ID, TOKEN, http};
+
+/// Sends a request to a server without backups, and returns what arrived there.
+async fn arrives(narrow: impl FnOnce(ListBackups) -> ListBackups) -> Arc<Request> {
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    narrow(server.client().list_backups()).send().await.unwrap();
+    let mut sent = server.requests();
+    assert_eq!(sent.len(), 1);
+    sent.remove(0)
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -19,23 +21,23 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_bare_request() {
-    let seen = arrives(|request| request).await;
-    assert_eq!(seen.path, format!("/v3/{PROJECT_ID}/backups"));
-    assert_eq!(seen.query, "");
-    assert_eq!(seen.headers["x-auth-token"], TOKEN);
-    assert_eq!(seen.headers["accept"], "application/json");
-    assert_eq!(seen.headers["user-agent"], concat!("vbs-client/", env!("CARGO_PKG_VERSION")));
-    let mut names: Vec<_> = seen.headers.keys().map(String::as_str).collect();
+async fn a_request_without_parameters_sends_only_these_headers() {
+    let sent = arrives(|request| request).await;
+    assert_eq!(sent.path, format!("/v3/{PROJECT_ID}/backups"));
+    assert_eq!(sent.query, "");
+    assert_eq!(sent.headers["x-auth-token"], TOKEN);
+    assert_eq!(sent.headers["accept"], "application/json");
+    assert_eq!(sent.headers["user-agent"], concat!("vbs-client/", env!("CARGO_PKG_VERSION")));
+    let mut names: Vec<_> = sent.headers.keys().map(String::as_str).collect();
     names.sort_unstable();
     let expected = ["accept", "accept-encoding", "host", "user-agent", "x-auth-token"];
     assert_eq!(names, expected, "and nothing else");
-    assert_eq!(seen.headers["accept-encoding"], "gzip", "the tests' feature");
+    assert_eq!(sent.headers["accept-encoding"], "gzip", "the tests' feature");
 }
 
 /// Every setter by its name: a parameter's wire name, value and microversion.
 #[tokio::test]
-async fn each_parameter() {
+async fn each_setter_sends_its_parameter() {
     type Narrow = fn(ListBackups) -> ListBackups;
     let cases: [(Narrow, &str, &str, Option<&str>); 10] = [
         (|r| r.name("a b&c=d+e;f/\u{e9}~%"), "name", "a b&c=d+e;f/\u{e9}~%", None),
@@ -55,32 +57,32 @@ async fn each_parameter() {
         (|r| r.with_count(true), "with_count", "true", Some("volume 3.45")),
     ];
     for (narrow, name, value, microversion) in cases {
-        let seen = arrives(narrow).await;
-        assert_eq!(seen.pairs, pairs(&[(name, value)]));
-        assert_eq!(seen.microversion(), microversion, "{name}");
+        let sent = arrives(narrow).await;
+        assert_eq!(sent.pairs, pairs(&[(name, value)]));
+        assert_eq!(sent.microversion(), microversion, "{name}");
     }
 }
 
 /// Every parameter of the contract, also one that this file does not know.
 #[tokio::test]
-async fn each_parameter_of_the_contract() {
-    for parameter in common::contract::query_parameters() {
+async fn each_parameter_of_the_contract_is_sent() {
+    for parameter in crate::contract::query_parameters() {
         let name = parameter["name"].as_str().unwrap();
         let value = match &parameter["example"] {
             serde_json::Value::String(text) => text.clone(),
             serde_json::Value::Null => continue,
             other => other.to_string(),
         };
-        let seen = arrives(|request| request.parameter(name, &value).unwrap()).await;
-        assert_eq!(seen.pairs, pairs(&[(name, &value)]));
+        let sent = arrives(|request| request.parameter(name, &value).unwrap()).await;
+        assert_eq!(sent.pairs, pairs(&[(name, &value)]));
         let version = parameter["x-openstack"]["min-ver"].as_str().map(|version| format!("volume {version}"));
-        assert_eq!(seen.microversion(), version.as_deref(), "{name}");
+        assert_eq!(sent.microversion(), version.as_deref(), "{name}");
     }
 }
 
 #[tokio::test]
-async fn all_parameters_at_once() {
-    let seen = arrives(|request| {
+async fn all_parameters_are_sent_together() {
+    let sent = arrives(|request| {
         request
             .name("a")
             .name_like("night")
@@ -106,18 +108,18 @@ async fn all_parameters_at_once() {
         ("volume_id~", "7d7c"),
         ("with_count", "true"),
     ];
-    assert_eq!(seen.pairs, pairs(&expected));
-    assert_eq!(seen.microversion(), Some("volume 3.45"));
+    assert_eq!(sent.pairs, pairs(&expected));
+    assert_eq!(sent.microversion(), Some("volume 3.45"));
 }
 
 #[tokio::test]
-async fn the_last_value_of_a_parameter_counts() {
-    let seen = arrives(|request| request.name("first").limit(1).name("last")).await;
-    assert_eq!(seen.pairs, pairs(&[("limit", "1"), ("name", "last")]));
+async fn the_last_value_of_a_parameter_wins() {
+    let sent = arrives(|request| request.name("first").limit(1).name("last")).await;
+    assert_eq!(sent.pairs, pairs(&[("limit", "1"), ("name", "last")]));
 }
 
 #[tokio::test]
-async fn a_status_is_a_known_one_or_any_other() {
+async fn a_status_is_known_or_any_other_text() {
     for (status, value) in [
         (BackupStatus::ErrorRestoring, "error_restoring"),
         ("available".into(), "available"),
@@ -133,27 +135,27 @@ async fn a_status_is_a_known_one_or_any_other() {
 }
 
 #[tokio::test]
-async fn numbers_are_of_any_integer_type() {
-    let seen = arrives(|request| request.limit(7_usize).offset(3_u8)).await;
-    assert_eq!(seen.pairs, pairs(&[("limit", "7"), ("offset", "3")]));
+async fn numbers_may_be_of_any_integer_type() {
+    let sent = arrives(|request| request.limit(7_usize).offset(3_u8)).await;
+    assert_eq!(sent.pairs, pairs(&[("limit", "7"), ("offset", "3")]));
 }
 
-/// The lowest microversion that the request needs or the client has as its floor.
+/// The lowest microversion that the request needs or the client has as its minimum.
 #[tokio::test]
-async fn a_floor_raises_the_microversion_and_never_lowers_it() {
+async fn a_minimum_raises_the_microversion_and_never_lowers_it() {
     for (floor, expected) in [((3, 50), ["volume 3.50"; 3]), ((3, 35), ["volume 3.35", "volume 3.35", "volume 3.45"])] {
-        let service = Service::start(|request, _| request.page(&page(&[], None))).await;
-        let client = service.builder().microversion(Microversion::new(floor.0, floor.1)).build().unwrap();
+        let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+        let client = server.builder().microversion(Microversion::new(floor.0, floor.1)).build().unwrap();
         client.list_backups().send().await.unwrap();
         client.list_backups().name_like("x").send().await.unwrap();
         client.list_backups().with_count(true).send().await.unwrap();
-        let seen = service.seen();
-        assert_eq!(seen.iter().map(|seen| seen.microversion().unwrap()).collect::<Vec<_>>(), expected);
+        let requests = server.requests();
+        assert_eq!(requests.iter().map(|request| request.microversion().unwrap()).collect::<Vec<_>>(), expected);
     }
 }
 
 #[tokio::test]
-async fn endpoints_of_every_form() {
+async fn endpoints_in_every_form_are_accepted() {
     for (path, project_id, expected) in [
         ("", Some("p"), "/v3/p/backups"),
         ("/", Some("p"), "/v3/p/backups"),
@@ -164,12 +166,12 @@ async fn endpoints_of_every_form() {
         ("/volume/v3/p-1_A", None, "/volume/v3/p-1_A/backups"),
         ("/v3/p", Some("p"), "/v3/p/backups"),
     ] {
-        let service = Service::start(|request, _| request.page(&page(&[], None))).await;
-        let mut builder = vbs_client::Client::builder(service.server.base_url() + path).token(TOKEN);
+        let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+        let mut builder = http::builder(server.endpoint() + path).token(TOKEN);
         if let Some(project_id) = project_id {
             builder = builder.project_id(project_id);
         }
         builder.build().unwrap().list_backups().send().await.unwrap();
-        assert_eq!(service.seen()[0].path, expected, "{path:?}");
+        assert_eq!(server.requests()[0].path, expected, "{path:?}");
     }
 }

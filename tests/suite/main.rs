@@ -1,0 +1,21 @@
+//! The promises of this crate, a module each. The tests against a real cloud are apart: they need one.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod arguments;
+mod changes;
+mod contract;
+mod errors;
+mod example;
+mod hostile;
+mod microversion;
+mod paging;
+mod properties;
+mod read_ahead;
+mod reference;
+mod retry;
+mod secrets;
+mod token;
+mod trace;
+mod wire;

@@ -1,0 +1,295 @@
+//! Pagination: all rows once, in order, whatever the links say.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use vbs_client::Error;
+
+use crate::support::model;
+use crate::support::server::{Request, Server};
+use crate::support::{PROJECT_ID, ids, list_ids, page};
+
+fn markers(requests: &[Arc<Request>]) -> Vec<Option<&str>> {
+    requests.iter().map(|request| request.get("marker")).collect()
+}
+
+#[tokio::test]
+async fn every_row_comes_once_at_any_page_size() {
+    let rows = model::rows(105);
+    let expected: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+    for (limit, pages) in [(1, 108), (10, 11), (50, 3), (106, 2), (107, 2), (108, 1), (1000, 1)] {
+        let server = Server::model(rows.clone()).await;
+        assert_eq!(list_ids(&server.client().list_backups().limit(limit)).await, expected, "limit {limit}");
+        assert_eq!(server.requests().len(), pages, "limit {limit}");
+    }
+}
+
+/// The server's links repeat the offset, and it would be applied again on every page.
+#[tokio::test]
+async fn an_offset_is_applied_once() {
+    let rows = model::rows(105);
+    let server = Server::model(rows.clone()).await;
+    let got = list_ids(&server.client().list_backups().limit(10).offset(30)).await;
+    assert_eq!(got, rows[30..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
+    let requests = server.requests();
+    assert_eq!(requests[0].get("offset"), Some("30"));
+    assert!(
+        requests[1..].iter().all(|request| request.get("offset").is_none() && request.get("marker").is_some()),
+        "{requests:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_page_is_requested_with_the_callers_parameters() {
+    let server = Server::model(model::rows(50)).await;
+    let request = server.client().list_backups().name_like("NIGHT").status_like("e").limit(5);
+    let got = list_ids(&request).await;
+    assert!(got.len() > 5);
+    for request in &server.requests()[1..] {
+        assert_eq!(
+            (request.get("name~"), request.get("status~"), request.get("limit")),
+            (Some("NIGHT"), Some("e"), Some("5"))
+        );
+        assert_eq!(request.microversion(), Some("volume 3.31"));
+        assert_eq!(request.path, format!("/v3/{PROJECT_ID}/backups"));
+    }
+}
+
+/// Whatever else is in a link: parameters of its own, or other values than the caller's.
+#[tokio::test]
+async fn only_the_marker_of_a_link_is_used() {
+    let server = Server::start(|request, number| match number {
+        0 => {
+            request.page(&page(&["a"], Some("limit=9999&name=other&offset=7&status=error&all_tenants=1&marker=a%26b")))
+        }
+        _ => request.page(&page(&["b"], None)),
+    })
+    .await;
+    assert_eq!(list_ids(&server.client().list_backups().name("x").limit(1)).await, ["a", "b"]);
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>();
+    assert_eq!(server.requests()[1].pairs, pairs(&[("limit", "1"), ("marker", "a&b"), ("name", "x")]));
+}
+
+#[tokio::test]
+async fn pagination_starts_at_the_callers_marker() {
+    let rows = model::rows(20);
+    let server = Server::model(rows.clone()).await;
+    let got = list_ids(&server.client().list_backups().limit(5).marker(&rows[6].id).offset(2)).await;
+    assert_eq!(got, rows[9..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
+    assert_eq!(server.requests()[0].get("offset"), Some("2"));
+    assert_eq!(server.requests()[1].get("offset"), None);
+}
+
+#[tokio::test]
+async fn without_a_marker_the_links_offset_is_used() {
+    let server = Server::start(|request, _| match request.get("offset") {
+        None => request.page(&page(&["a", "b"], Some("limit=2&offset=2"))),
+        Some("2") => request.page(&page(&["c", "d"], Some("limit=2&offset=4"))),
+        Some("4") => request.page(&page(&["e"], None)),
+        other => panic!("{other:?}"),
+    })
+    .await;
+    let request = server.client().list_backups().limit(2);
+    assert_eq!(list_ids(&request).await, ["a", "b", "c", "d", "e"]);
+    let first = request.send().await.unwrap();
+    assert_eq!((first.next_marker(), first.next_offset(), first.is_last()), (None, Some(2), false));
+}
+
+#[tokio::test]
+async fn an_empty_page_in_the_middle_is_not_the_end() {
+    let server = Server::start(|request, number| match number {
+        0 => request.page(&page(&["a"], Some("marker=a"))),
+        1 => request.page(&page(&[], Some("marker=b"))),
+        2 => request.page(&page(&[], Some("marker=c"))),
+        _ => request.page(&page(&["d"], None)),
+    })
+    .await;
+    assert_eq!(list_ids(&server.client().list_backups()).await, ["a", "d"]);
+}
+
+/// The server counts again for every page, and puts an empty one at the end.
+#[tokio::test]
+async fn the_count_is_requested_once_and_set_on_every_page() {
+    let server = Server::model(model::rows(28)).await;
+    let request = server.client().list_backups().limit(10).with_count(true);
+    let pages: Vec<_> = request.pages().try_collect().await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.count).collect::<Vec<_>>(), [Some(30); 4]);
+    assert_eq!(pages.iter().map(|page| page.backups.len()).collect::<Vec<_>>(), [10, 10, 10, 0]);
+    let with_count: Vec<_> =
+        server.requests().iter().map(|request| request.get("with_count").map(str::to_owned)).collect();
+    assert_eq!(with_count, [Some("true".to_owned()), None, None, None]);
+}
+
+#[tokio::test]
+async fn count_is_one_request_with_a_limit_of_zero() {
+    let server = Server::model(model::rows(98)).await;
+    let request = server.client().list_backups().name_like("nightly");
+    let listed = list_ids(&request).await.len() as u64;
+    let before = server.requests().len();
+    assert_eq!(request.clone().limit(3).offset(5).marker("gone").count().await.unwrap(), listed);
+    let requests = server.requests();
+    assert_eq!(requests.len(), before + 1);
+    assert_eq!((requests[before].get("limit"), requests[before].get("with_count")), (Some("0"), Some("true")));
+    assert_eq!((requests[before].get("offset"), requests[before].get("marker")), (None, None));
+}
+
+#[tokio::test]
+async fn a_missing_count_is_an_error() {
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    let error = server.client().list_backups().count().await.unwrap_err();
+    assert!(matches!(error, Error::Undecodable { .. }), "{error:?}");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("count"));
+}
+
+/// Cycles of any length, with any number of pages before them.
+#[tokio::test]
+async fn cyclic_links_are_an_error() {
+    for (lead, period) in [(0, 1), (0, 2), (0, 7), (3, 1), (3, 2), (3, 7), (0, 40)] {
+        let server = Server::start(move |request, number| {
+            let place = if number < lead { number } else { lead + (number - lead) % period };
+            request.page(&page(&[&format!("row-{place}")], Some(&format!("marker=row-{place}"))))
+        })
+        .await;
+        let mut items = server.client().list_backups().items();
+        let mut rows = Vec::new();
+        let error = loop {
+            match items.try_next().await {
+                Ok(row) => rows.push(row.expect("an error, not an end").id),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+        assert_eq!(error.request_id(), Some("req-1"));
+        assert!(items.next().await.is_none(), "an error ends the stream");
+        assert_eq!(rows.iter().collect::<HashSet<_>>().len(), lead + period, "every row was yielded");
+        assert!(
+            server.requests().len() <= 3 * (lead + period) + 1,
+            "lead {lead}, period {period}: {}",
+            server.requests().len()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_link_to_the_page_itself_is_an_error_before_a_row_repeats() {
+    let server = Server::start(|request, _| request.page(&page(&["b"], Some("marker=a")))).await;
+    let pages: Vec<_> = server.client().list_backups().marker("a").pages().collect().await;
+    assert!(matches!(&pages[..], [Ok(_), Err(Error::Pagination { .. })]), "{pages:?}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// The rows of the page are good: pagination yields them before the error.
+#[tokio::test]
+async fn a_link_without_a_usable_cursor_is_an_error_after_its_page() {
+    let long = format!("marker={}", "m".repeat(1000));
+    for link in ["", "limit=1", "marker=", "offset=x", "marker=%00", &long] {
+        let body = page(&["a"], Some(link));
+        let server = Server::start(move |request, _| request.page(&body)).await;
+        let request = server.client().list_backups();
+        let listed: Vec<_> = request.pages().collect().await;
+        assert!(
+            matches!(&listed[..], [Ok(page), Err(Error::Pagination { .. })] if ids(page) == ["a"]),
+            "{link}: {listed:?}"
+        );
+        // One page alone can't report that there are more: it is not returned as if it were the last.
+        let sent = request.send().await;
+        assert!(matches!(sent, Err(Error::Pagination { .. })), "{link}: {sent:?}");
+        assert_eq!(server.requests().len(), 2, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn a_marker_that_overfills_the_query_is_an_error() {
+    let server = Server::start(|request, number| match number {
+        0 => request.page(&page(&["a"], Some("marker=b3cf7a16-decc-4beb-8077-682737d94a58"))),
+        1 => request.page(&page(&["b"], Some(&format!("marker={}", "m".repeat(200))))),
+        _ => request.page(&page(&[], None)),
+    })
+    .await;
+    let wide = "\u{20ac}".repeat(99);
+    let request = server.client().list_backups().name(&wide).volume_id(&wide);
+    let pages: Vec<_> = request.pages().collect().await;
+    assert!(matches!(&pages[..], [Ok(_), Ok(_), Err(Error::Pagination { .. })]), "{pages:?}");
+    assert!(server.requests()[1].query.len() > 1800, "an id fits");
+    assert!(server.requests().iter().all(|request| request.query.len() <= 1900));
+}
+
+#[tokio::test]
+async fn an_error_follows_the_rows_before_it_and_ends_the_stream() {
+    let server = Server::start(|request, number| match number {
+        0 => request.page(&page(&["a", "b"], Some("marker=b"))),
+        1 => request.reply(503, ""),
+        _ => request.page(&page(&["c"], None)),
+    })
+    .await;
+    let request = server.client().list_backups();
+    let mut items = request.items();
+    assert_eq!(items.try_next().await.unwrap().unwrap().id, "a");
+    assert_eq!(items.try_next().await.unwrap().unwrap().id, "b");
+    assert!(items.try_next().await.unwrap_err().is_retryable());
+    assert!(items.next().await.is_none());
+    assert!(items.next().await.is_none());
+    assert_eq!(server.requests().len(), 2);
+
+    // It can be resumed there, with nothing twice and nothing missing.
+    assert_eq!(list_ids(&request.resume_at("b")).await, ["c"]);
+    assert_eq!(markers(&server.requests()), [None, Some("b"), Some("b")]);
+}
+
+#[tokio::test]
+async fn resuming_drops_the_offset() {
+    let rows = model::rows(50);
+    let server = Server::model(rows.clone()).await;
+    let request = server.client().list_backups().limit(10).offset(20);
+    let first = request.send().await.unwrap();
+    let rest = list_ids(&request.resume_at(first.next_marker().unwrap())).await;
+    assert_eq!(rest, rows[30..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn no_page_is_requested_before_it_is_needed() {
+    let server = Server::model(model::rows(100)).await;
+    let request = server.client().list_backups().limit(10).prefetch(false);
+    let rows: Vec<_> = request.items().take(10).try_collect().await.unwrap();
+    assert_eq!(rows.len(), 10);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn futures_and_streams_outlive_their_request() {
+    fn anywhere<T: Clone + std::fmt::Debug + Send + Sync + 'static>(value: T) -> T {
+        value
+    }
+    let server = Server::model(model::rows(10)).await;
+    let request = anywhere(server.client().list_backups().limit(5));
+    let page = tokio::spawn(request.send());
+    let count = tokio::spawn(request.count());
+    let items = tokio::spawn(request.items().try_collect::<Vec<_>>());
+    drop(request);
+    assert_eq!(page.await.unwrap().unwrap().backups.len(), 5);
+    assert_eq!(count.await.unwrap().unwrap(), 12);
+    assert_eq!(items.await.unwrap().unwrap().len(), 12);
+}
+
+/// A service that paginates by offset.
+#[tokio::test]
+async fn an_offset_that_does_not_advance_is_an_error_before_a_row_repeats() {
+    for (offset, link) in [(20, "offset=20"), (20, "offset=7"), (0, "offset=0")] {
+        let body = page(&["a"], Some(link));
+        let server = Server::start(move |request, _| request.page(&body)).await;
+        let pages: Vec<_> = server.client().list_backups().offset(offset).pages().collect().await;
+        assert!(matches!(&pages[..], [Ok(_), Err(Error::Pagination { .. })]), "{link}: {pages:?}");
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_full_query_can_be_resumed_at_a_marker() {
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    let request = server.client().list_backups().name("\u{20ac}".repeat(199) + "xxxx");
+    request.send().await.unwrap();
+    request.resume_at("b3cf7a16-decc-4beb-8077-682737d94a58").send().await.unwrap();
+    assert_eq!(server.requests()[1].query.len(), 1800 + "&marker=".len() + 36);
+}

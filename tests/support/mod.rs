@@ -1,0 +1,36 @@
+//! What the modules of the suite share.
+
+pub mod http;
+#[path = "../../examples/list_backups/demo.rs"]
+#[expect(dead_code, reason = "the example's server; here, `server` uses its model")]
+pub mod model;
+pub mod openapi;
+pub mod process;
+pub mod server;
+
+use futures::TryStreamExt;
+use serde_json::{Value, json};
+use vbs_client::{Backup, ListBackups};
+
+pub const TOKEN: &str = "gAAAAABl-not-a-real-token-but-as-secret";
+pub const PROJECT_ID: &str = model::PROJECT_ID;
+
+/// A page with these ids and a next link with this query.
+pub fn page(ids: &[&str], next: Option<&str>) -> Value {
+    let backups: Vec<_> = ids.iter().map(|id| json!({"id": id, "name": null, "links": []})).collect();
+    match next {
+        None => json!({"backups": backups}),
+        Some(query) => {
+            json!({"backups": backups, "backups_links": [{"rel": "next", "href": format!("http://192.0.2.1/x?{query}")}]})
+        }
+    }
+}
+
+pub fn ids<'a>(backups: impl IntoIterator<Item = &'a Backup>) -> Vec<&'a str> {
+    backups.into_iter().map(|backup| backup.id.as_str()).collect()
+}
+
+/// The ids of all backups that a request lists.
+pub async fn list_ids(request: &ListBackups) -> Vec<String> {
+    request.items().map_ok(|backup| backup.id).try_collect().await.unwrap()
+}
