@@ -12,7 +12,7 @@ mod support;
 use futures::TryStreamExt;
 use serde_json::Value;
 use support::{Cloud, http_client, token, var};
-use vbs_client::{Client, ClientBuilder, Error, ListBackups, Microversion, Page};
+use vbs_client::{Client, ClientBuilder, Cursor, Error, ListBackups, Microversion, Page};
 
 const ROWS: usize = 2500;
 
@@ -131,7 +131,7 @@ async fn pagination_starts_at_a_marker() {
     let request = client.list_backups().limit(100).offset(30);
     let page = request.send().await.unwrap();
     assert_eq!(page.next_marker(), Some(all[129].as_str()));
-    assert_eq!(ids(&request.resume_at(page.next_marker().unwrap())).await, all[130..]);
+    assert_eq!(ids(&request.resume_at(page.cursor().unwrap().clone())).await, all[130..]);
 }
 
 #[tokio::test]
@@ -422,10 +422,10 @@ async fn deleting_all_rows_of_a_page_is_an_error_to_resume_from() {
     let (got, error) = list_while(&(40..50).map(delete).collect::<String>(), 1).await.unwrap_err();
     assert_eq!(got, rows(40..60));
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-    assert_eq!(error.resume_marker(), Some(row(50).as_str()));
+    assert_eq!(error.cursor(), Some(&Cursor::after(row(50))));
     let cloud = Cloud::plain().await;
     let request = changing(&cloud).await.list_backups().limit(10);
-    assert_eq!(ids(&request.clone().resume_at(row(50))).await, rows(0..40));
+    assert_eq!(ids(&request.clone().resume_at(Cursor::after(row(50)))).await, rows(0..40));
 
     let error = request.marker(row(45)).send().await.unwrap_err();
     assert!(error.is_not_found(), "the caller's own marker: {error:?}");

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use vbs_client::{Error, Page};
+use vbs_client::{Cursor, Error, Page};
 
 use crate::support::model::{self, Row};
 use crate::support::server::Server;
@@ -91,12 +91,12 @@ async fn deleting_all_rows_of_a_page_is_an_error_to_resume_from() {
     let (got, error) = list_while(&server, 2, |_| delete(&world, &before[10..20])).await.unwrap_err();
     assert_eq!(got, before[..20], "what was fetched is delivered");
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-    assert!(error.to_string().contains("every backup of the page before it was deleted"), "{error}");
-    assert_eq!(error.resume_marker(), Some(before[9].as_str()));
+    assert!(error.to_string().contains("the marker's backup and those before it on its page were deleted"), "{error}");
+    assert_eq!(error.cursor(), Some(&Cursor::after(&before[9])));
     assert_eq!(server.requests().len(), 12, "it never starts over");
 
     // There, the list can be resumed.
-    let request = server.client().list_backups().limit(10).resume_at(error.resume_marker().unwrap());
+    let request = server.client().list_backups().limit(10).resume_at(error.cursor().unwrap().clone());
     let rest: Vec<_> = request.items().map_ok(|row| row.id).try_collect().await.unwrap();
     assert_eq!(rest, before[20..]);
 }
@@ -108,7 +108,7 @@ async fn deleting_all_rows_of_the_first_page_is_an_error_without_a_cursor() {
     let (got, error) = list_while(&server, 1, |_| delete(&world, &before[..10])).await.unwrap_err();
     assert_eq!(got, before[..10]);
     assert!(matches!(error, Error::Pagination { .. }));
-    assert_eq!(error.resume_marker(), None);
+    assert_eq!(error.cursor(), None);
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_deleted_first_page_after_an_offset_has_no_cursor() {
         delete(&world, &ids(&first).into_iter().map(str::to_owned).collect::<Vec<_>>());
         let error = pages.try_next().await.unwrap_err();
         assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-        assert_eq!(error.resume_marker(), place.then_some(before[4].as_str()));
+        assert_eq!(error.cursor(), place.then(|| Cursor::after(&before[4])).as_ref());
     }
 }
 

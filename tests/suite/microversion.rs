@@ -23,7 +23,7 @@ async fn refused(request: ListBackups) -> (Microversion, Option<Microversion>) {
     let sent = request.send().await.unwrap_err();
     let listed = request.items().next().await.unwrap().unwrap_err();
     let both = [sent, listed].map(|error| match error {
-        Error::MicroversionNotHonored { required, answered } => (required, answered),
+        Error::MicroversionNotHonored { required, answered, .. } => (required, answered),
         other => panic!("{other:?}"),
     });
     assert_eq!(both[0], both[1]);

@@ -66,7 +66,7 @@ proptest! {
     fn any_division_into_pages_yields_the_list(
         sizes in vec(0..5_usize, 1..12),
         by_offset in any::<bool>(),
-        limit in prop::option::of(1..5_i32),
+        limit in prop::option::of(1..5_u32),
         concurrency in 1..5_usize,
     ) {
         runtime(false).block_on(async {
@@ -166,7 +166,7 @@ proptest! {
     #[test]
     fn any_changes_yield_a_right_list(
         rows in 1..40_usize,
-        limit in 1..7_i32,
+        limit in 1..7_u32,
         changes in vec(vec(change(), 0..3), 0..30),
         delays in vec(1..30_u64, 1..8),
         fuzzy in any::<bool>(),
@@ -211,9 +211,9 @@ proptest! {
                 };
                 match error {
                     None => break true,
-                    Some(error @ Error::Pagination { .. }) => match error.resume_marker() {
-                        Some(marker) => {
-                            request = request.resume_at(marker);
+                    Some(error @ Error::Pagination { .. }) => match error.cursor().cloned() {
+                        Some(cursor) => {
+                            request = request.resume_at(cursor);
                             resumed = true;
                         }
                         None => break false,

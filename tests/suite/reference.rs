@@ -1,7 +1,7 @@
 //! The vendor's example response, byte for byte, and what may differ from it.
 
-use serde_json::Value;
-use vbs_client::{Backup, BackupList, Link};
+use serde_json::{Value, json};
+use vbs_client::Backup;
 
 use crate::support::ids;
 use crate::support::openapi;
@@ -14,14 +14,10 @@ async fn the_vendors_example_is_decoded_unchanged() {
     let server = Server::fixed(200, REFERENCE).await;
     let page = server.client().list_backups().send().await.unwrap();
 
-    let link = |rel: &str, path: &str, id: &str| Link {
-        href: format!("http://192.168.82.222:8776{path}/b23b579f08c84228b9b4673c46f0c442/backups/{id}"),
-        rel: rel.to_owned(),
-    };
-    let backup = |id: &str| Backup {
-        id: id.to_owned(),
-        name: None,
-        links: vec![link("self", "/v2", id), link("bookmark", "", id)],
+    let link = |rel: &str, path: &str, id: &str| json!({"rel": rel, "href": format!("http://192.168.82.222:8776{path}/b23b579f08c84228b9b4673c46f0c442/backups/{id}")});
+    let backup = |id: &str| {
+        let links = [link("self", "/v2", id), link("bookmark", "", id)];
+        serde_json::from_value::<Backup>(json!({"id": id, "name": null, "links": links})).unwrap()
     };
     let expected = [backup("1d1139d8-8989-49d3-8aa1-83eb691e6db2"), backup("b3cf7a16-decc-4beb-8077-682737d94a58")];
     assert_eq!(page.backups, expected);
@@ -35,18 +31,20 @@ async fn the_vendors_example_is_decoded_unchanged() {
 
 #[test]
 fn types_serialize_to_what_they_were_decoded_from() {
-    let list: BackupList = serde_json::from_str(REFERENCE).unwrap();
-    let written = serde_json::to_value(&list).unwrap();
-    assert_eq!(written, serde_json::from_str::<Value>(REFERENCE).unwrap());
+    let reference: Value = serde_json::from_str(REFERENCE).unwrap();
+    for backup in reference["backups"].as_array().unwrap() {
+        let decoded: Backup = serde_json::from_value(backup.clone()).unwrap();
+        assert_eq!(serde_json::to_value(decoded).unwrap(), *backup);
+    }
 }
 
 #[test]
 fn the_contract_contains_the_vendors_example() {
-    let operation = openapi::operation();
+    let operation = openapi::operation(openapi::SUMMARY);
     let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
     let reference: Value = serde_json::from_str(REFERENCE).unwrap();
     assert_eq!(*example, reference);
-    openapi::validate(200, &reference);
+    openapi::validate(openapi::SUMMARY, 200, &reference);
 }
 
 #[tokio::test]

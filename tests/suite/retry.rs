@@ -136,7 +136,7 @@ async fn retry_after_lengthens_the_delay() {
 #[tokio::test(start_paused = true)]
 async fn the_retry_policy_is_configurable() {
     let server = Server::script(vec![closing(503, "Retry-After: 100\r\n", "")]).await;
-    let policy = RetryPolicy { attempts: 3, max_retry_after: seconds(5), ..RetryPolicy::default() };
+    let policy = RetryPolicy::default().max_attempts(3).max_retry_after(seconds(5));
     let error = server.retrying_builder().retry(policy).build().unwrap().list_backups().count().await.unwrap_err();
     assert_eq!((error.attempts(), server.requests().len()), (3, 3));
     assert!(

@@ -256,7 +256,7 @@ async fn a_page_has_one_renewal_whatever_its_attempts() {
     })
     .await;
     let provider = Numbered::default();
-    let quick = vbs_client::RetryPolicy { max_delay: std::time::Duration::ZERO, ..Default::default() };
+    let quick = vbs_client::RetryPolicy::default().max_delay(std::time::Duration::ZERO);
     let client = server.builder().token_provider(provider.clone()).retry(quick).build().unwrap();
     let error = client.list_backups().send().await.unwrap_err();
     assert!(error.is_unauthorized(), "{error:?}");

@@ -82,7 +82,8 @@ async fn forward(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<
     server.write_all(request.as_bytes()).await.unwrap();
     let mut response = Vec::new();
     server.read_to_end(&mut response).await.unwrap();
-    let result = std::panic::catch_unwind(|| check(&String::from_utf8_lossy(&response)));
+    let path = if request.contains("/backups/detail") { openapi::DETAIL } else { openapi::SUMMARY };
+    let result = std::panic::catch_unwind(|| check(path, &String::from_utf8_lossy(&response)));
     {
         let mut log = log.lock().unwrap();
         log.1 += 1;
@@ -94,15 +95,15 @@ async fn forward(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<
 }
 
 /// The status, the headers and the body are what the contract says.
-fn check(response: &str) {
+fn check(path: &str, response: &str) {
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    openapi::validate(status, &serde_json::from_str(body).unwrap());
+    openapi::validate(path, status, &serde_json::from_str(body).unwrap());
     let head = head.to_lowercase();
     let header = |name: &str| assert!(head.contains(&format!("\r\n{}: ", name.to_lowercase())), "no {name} in {head}");
     header("x-openstack-request-id");
     if status == 200 {
-        for name in openapi::operation()["responses"]["200"]["headers"].as_object().unwrap().keys() {
+        for name in openapi::operation(path)["responses"]["200"]["headers"].as_object().unwrap().keys() {
             header(name);
         }
     }

@@ -2,20 +2,37 @@
 
 use serde_json::{Value, json};
 
-const PATH: &str = "/v3/{project_id}/backups";
+/// The two lists.
+pub const SUMMARY: &str = "/v3/{project_id}/backups";
+pub const DETAIL: &str = "/v3/{project_id}/backups/detail";
 
 pub fn load() -> Value {
     yaml_serde::from_str(include_str!("../../openapi/vbs.yaml")).unwrap()
 }
 
-pub fn operation() -> Value {
-    load()["paths"][PATH]["get"].clone()
+/// The operation of a list, with its shared parameters, responses and headers in place.
+pub fn operation(path: &str) -> Value {
+    let contract = load();
+    resolve(&contract, &contract["paths"][path]["get"])
+}
+
+fn resolve(contract: &Value, value: &Value) -> Value {
+    let shared = value["$ref"].as_str().filter(|reference| !reference.contains("/schemas/"));
+    match (shared, value) {
+        (Some(reference), _) => resolve(contract, contract.pointer(reference.trim_start_matches('#')).unwrap()),
+        (None, Value::Object(fields)) => {
+            fields.iter().map(|(key, value)| (key.clone(), resolve(contract, value))).collect()
+        }
+        (None, Value::Array(items)) => items.iter().map(|item| resolve(contract, item)).collect(),
+        (None, other) => other.clone(),
+    }
 }
 
 /// Fails unless a body is what the contract says of responses with this status.
-pub fn validate(status: u16, body: &Value) {
+pub fn validate(path: &str, status: u16, body: &Value) {
     let status = status.to_string();
-    let response = &operation()["responses"][status.as_str()];
+    let operation = operation(path);
+    let response = &operation["responses"][status.as_str()];
     assert!(response.is_object(), "the contract has no response {status}");
     let schema = &response["content"]["application/json"]["schema"];
     let document = json!({"allOf": [json_schema(schema)], "components": json_schema(&load()["components"])});
