@@ -152,7 +152,7 @@ impl Transport {
 
         let result = match sent {
             Ok(list) => self.response(list, request, head, request_id, redactor),
-            Err(error) => Err(redactor.error(error, head, request_id, &request.query, self.settings.body_limit).await),
+            Err(error) => Err(redactor.error(error, head, request_id, &request.query, self).await),
         };
         result.map_err(|error| Failure {
             retry_after: head.and_then(|head| retry_after(&head.headers)),

@@ -5,9 +5,10 @@ use std::fmt::{self, Write};
 
 use http_body_util::LengthLimitError;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use serde_json::{Map, Value};
 
+use super::exchange::Transport;
 use super::hooks::Head;
 use crate::generated::X_OPENSTACK_REQUEST_ID;
 use crate::query::Query;
@@ -81,7 +82,7 @@ impl<'a> Redactor<'a> {
         head: Option<&Head>,
         request_id: Option<String>,
         query: &Query,
-        body_limit: usize,
+        transport: &Transport,
     ) -> Error {
         use progenitor_client::Error as Generated;
         match error {
@@ -89,8 +90,13 @@ impl<'a> Redactor<'a> {
             | Generated::ResponseBodyError(source)
             | Generated::InvalidUpgrade(source) => {
                 if exceeds_limit(&source) {
-                    Error::TooLarge { request_id, attempts: 1, limit: body_limit }
+                    Error::TooLarge { request_id, attempts: 1, limit: transport.settings.body_limit }
                 } else {
+                    // The hooks' response has lost it; this one is without the query.
+                    let source = match Url::parse(&transport.endpoint) {
+                        Ok(endpoint) => source.with_url(endpoint),
+                        Err(_) => source.without_url(),
+                    };
                     Error::Transport { request_id, attempts: 1, source }
                 }
             }

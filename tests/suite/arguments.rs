@@ -29,7 +29,7 @@ async fn a_text_that_is_too_long_is_refused() {
     let longer = "x".repeat(256);
     let (parameter, message) = refused(|request| request.name_like(&longer)).await;
     assert_eq!(parameter, "name~");
-    assert_eq!(message, "invalid parameter name~: it has 256 characters, where at most 255 are allowed");
+    assert_eq!(message, "invalid parameter name~: it has 256 characters, at most 255 are allowed");
     assert_eq!(refused(|request| request.name(&longer)).await.0, "name");
     assert_eq!(refused(|request| request.status(longer.as_str())).await.0, "status");
     assert_eq!(refused(|request| request.volume_id_like(&longer)).await.0, "volume_id~");

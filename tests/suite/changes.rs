@@ -227,8 +227,8 @@ async fn inconsistent_replicas_yield_no_row_twice() {
     for id in ["a", "b", "c"] {
         assert_eq!(items.try_next().await.unwrap().unwrap().id, id);
     }
-    let error = items.try_next().await.unwrap_err();
-    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+    assert_eq!(items.try_next().await.unwrap().unwrap().id, "d");
+    assert!(items.try_next().await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -255,14 +255,14 @@ async fn recovery_is_part_of_the_page_deadline() {
         }
         Some(marker) => {
             let fault = format!(r#"{{"itemNotFound":{{"code":404,"message":"Backup {marker} could not be found."}}}}"#);
-            request.reply(404, fault).after(Duration::from_millis(20))
+            request.reply(404, fault).after(Duration::from_millis(100))
         }
     })
     .await;
     let client = server.builder().page_deadline(Duration::from_millis(400)).build().unwrap();
     let error = client.list_backups().pages().try_collect::<Vec<_>>().await.unwrap_err();
     assert!(matches!(error, Error::PageDeadline { .. }), "{error:?}");
-    assert!(server.requests().len() < 50, "{}", server.requests().len());
+    assert!(server.requests().len() < 10, "{}", server.requests().len());
 }
 
 /// From the caller's marker, the rows that the offset skips would come back.

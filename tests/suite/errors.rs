@@ -35,7 +35,7 @@ async fn every_error_status_is_reported() {
         assert!(!error.is_timeout());
         assert!(error.source().is_none());
         let message = error.to_string();
-        assert!(message.starts_with(&format!("the service answered {status} ")), "{message}");
+        assert!(message.starts_with(&format!("the service responded {status} ")), "{message}");
         assert!(message.ends_with(" (request id req-1)"), "{message}");
         // No body goes with a 204.
         if status != 204 {
@@ -100,13 +100,13 @@ async fn a_body_without_a_fault_is_reported_as_text() {
     assert_eq!(error.request_id(), Some("req-1"));
     assert_eq!(
         error.to_string(),
-        "the service answered 503 Service Unavailable: 503 Service Unavailable (request id req-1)"
+        "the service responded 503 Service Unavailable: 503 Service Unavailable (request id req-1)"
     );
 
     let error = failing(502, "upstream\tgone\n").await;
-    assert_eq!(error.to_string(), "the service answered 502 Bad Gateway: upstream gone (request id req-1)");
+    assert_eq!(error.to_string(), "the service responded 502 Bad Gateway: upstream gone (request id req-1)");
     let error = failing(500, "").await;
-    assert_eq!(error.to_string(), "the service answered 500 Internal Server Error (request id req-1)");
+    assert_eq!(error.to_string(), "the service responded 500 Internal Server Error (request id req-1)");
     let error = failing(500, "[1, 2]").await;
     assert_eq!(error.fault(), None);
     assert!(error.to_string().contains("[1, 2]"));
@@ -128,7 +128,7 @@ async fn a_long_error_body_is_truncated() {
 async fn an_error_body_of_invalid_utf8_is_readable() {
     let server = Server::start(|request, _| request.reply(500, b"\xff\xfe<b>oh</b>\x00\x1b[31m")).await;
     let message = server.client().list_backups().send().await.unwrap_err().to_string();
-    assert_eq!(message, "the service answered 500 Internal Server Error: \u{fffd}\u{fffd} oh [31m (request id req-1)");
+    assert_eq!(message, "the service responded 500 Internal Server Error: \u{fffd}\u{fffd} oh [31m (request id req-1)");
 }
 
 /// Some gateways have the request id in the body only.
@@ -185,13 +185,20 @@ async fn failing_at(reply: Reply) -> Error {
     client.list_backups().send().await.unwrap_err()
 }
 
+/// The error's message, with `HOST` in place of the server's address.
+fn without_port(error: &Error) -> String {
+    let message = error.to_string();
+    let (before, after) = message.split_once("127.0.0.1:").unwrap();
+    format!("{before}HOST{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
 #[tokio::test]
 async fn a_refused_connection_is_a_retryable_error() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let client =
         http::builder(format!("http://127.0.0.1:{port}")).project_id("p").retry(RetryPolicy::none()).build().unwrap();
     let error = client.list_backups().send().await.unwrap_err();
-    assert_eq!(error.to_string(), "could not connect to the service");
+    assert_eq!(error.to_string(), format!("could not connect to 127.0.0.1:{port}: Connection refused (os error 111)"));
     assert!(error.is_retryable() && !error.is_timeout());
     assert!(error.source().unwrap().is::<reqwest::Error>());
 }
@@ -203,7 +210,10 @@ async fn a_truncated_response_is_a_retryable_error() {
     ))
     .await;
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
-    assert_eq!(error.to_string(), "the answer broke off (request id req-7)");
+    assert_eq!(
+        without_port(&error),
+        "the response of HOST broke off: end of file before message length reached (request id req-7)"
+    );
     assert!(error.is_retryable());
 
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"bac\r\n";
@@ -211,12 +221,12 @@ async fn a_truncated_response_is_a_retryable_error() {
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
 
     let error = failing_at(Reply::close("")).await;
-    assert_eq!(error.to_string(), "the request failed");
+    assert_eq!(without_port(&error), "the request to HOST failed: connection closed before message completed");
     assert!(error.is_retryable());
 
     // An error's body is only an explanation.
     let error = failing_at(Reply::close("HTTP/1.1 503 Oh No\r\nContent-Length: 100\r\n\r\ntoo bu")).await;
-    assert_eq!(error.to_string(), "the service answered 503 Service Unavailable: too bu");
+    assert_eq!(error.to_string(), "the service responded 503 Service Unavailable: too bu");
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,6 +234,6 @@ async fn a_stalled_response_is_a_timeout() {
     for bytes in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"] {
         let error = failing_at(Reply::stall(bytes)).await;
         assert!(error.is_timeout() && error.is_retryable(), "{error:?}");
-        assert_eq!(error.to_string(), "the request timed out");
+        assert_eq!(without_port(&error), "the request to HOST timed out");
     }
 }

@@ -38,7 +38,7 @@ async fn endless_body() {
     let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
     let error = error_of(Reply::endless(head, chunk)).await;
     assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
-    assert_eq!(error.to_string(), "the answer has more than 67108864 bytes");
+    assert_eq!(error.to_string(), "the body of the response exceeds 67108864 bytes");
     assert!(!error.is_retryable());
     // 64 MiB, and what it takes to put them together.
     assert!(peak() - before < 256 * MIB, "{} MiB", (peak() - before) / MIB);

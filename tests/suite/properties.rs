@@ -66,7 +66,7 @@ proptest! {
     fn any_division_into_pages_yields_the_list(
         sizes in vec(0..5_usize, 1..12),
         by_offset in any::<bool>(),
-        limit in prop::option::of(1..5_u32),
+        limit in prop::option::of(4..9_u32),
         concurrency in 1..5_usize,
     ) {
         runtime(false).block_on(async {

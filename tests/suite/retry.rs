@@ -148,7 +148,7 @@ async fn the_retry_policy_is_configurable() {
     let server = Server::script(vec![closing(503, "", "")]).await;
     let error = server.client().list_backups().send().await.unwrap_err();
     assert_eq!((error.attempts(), server.requests().len()), (1, 1));
-    assert_eq!(error.to_string(), "the service answered 503 Service Unavailable");
+    assert_eq!(error.to_string(), "the service responded 503 Service Unavailable");
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +156,8 @@ async fn a_refused_connection_is_retried() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let client = http::builder(format!("http://127.0.0.1:{port}")).project_id("p").build().unwrap();
     let error = client.list_backups().send().await.unwrap_err();
-    assert_eq!(error.to_string(), "could not connect to the service (4 attempts)");
+    assert!(error.to_string().starts_with("could not connect to 127.0.0.1:"), "{error}");
+    assert!(error.to_string().ends_with(" (4 attempts)"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,8 +170,8 @@ async fn the_page_deadline_covers_all_attempts() {
         let error = client.list_backups().send().await.unwrap_err();
         assert!(matches!(error, Error::PageDeadline { attempts: 2, .. }), "{error:?}");
         assert!(error.is_timeout() && error.is_retryable());
-        assert_eq!(error.to_string(), "the page was not there in time (2 attempts)");
-        assert!(error.source().unwrap().to_string().starts_with("the service answered 500 "));
+        assert_eq!(error.to_string(), "page deadline exceeded (2 attempts)");
+        assert!(error.source().unwrap().to_string().starts_with("the service responded 500 "));
         let elapsed = start.elapsed();
         assert!(seconds(20) <= elapsed && elapsed < seconds(21), "{elapsed:?}");
     }

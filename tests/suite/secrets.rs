@@ -64,7 +64,7 @@ async fn a_link_to_another_host_is_not_followed() {
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let stranger = stranger().await;
-    for status in [300, 301, 302, 303, 304, 305, 307, 308] {
+    for status in [300, 301, 302, 303, 305, 307, 308] {
         let location = format!("{}/v3/{PROJECT_ID}/backups", stranger.endpoint());
         let target = location.clone();
         let server = Server::start(move |_, _| Reply::http(status, &format!("Location: {target}\r\n"), "")).await;
@@ -73,12 +73,22 @@ async fn redirects_are_not_followed() {
             let error = client.list_backups().send().await.unwrap_err();
             assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
             assert!(!error.is_retryable());
+            let Error::Redirect { location: target, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(target.as_ref(), Some(&location));
             let message = error.to_string();
             assert!(message.contains("redirect") && message.contains(&location), "{message}");
         }
         assert_eq!(server.requests().len(), 2);
     }
     assert!(stranger.requests().is_empty(), "{:?}", stranger.requests());
+}
+
+#[tokio::test]
+async fn a_304_is_no_redirect() {
+    let server = Server::start(|_, _| Reply::http(304, "Location: /login\r\n", "")).await;
+    let error = server.client().list_backups().send().await.unwrap_err();
+    assert!(matches!(error, Error::Status { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "the service responded 304 Not Modified");
 }
 
 #[tokio::test]
@@ -94,7 +104,7 @@ async fn a_redirect_is_reported_whatever_its_body_and_without_a_location() {
     let server = Server::fixed(302, r#"{"badRequest":{"code":302,"message":"moved"}}"#).await;
     let error = server.client().list_backups().send().await.unwrap_err();
     assert!(
-        error.to_string().starts_with("the service answered 302 Found: a redirect: redirects are not followed"),
+        error.to_string().starts_with("the service responded 302 Found, a redirect, which is not followed"),
         "{error}"
     );
     assert_eq!(error.request_id(), Some("req-1"));

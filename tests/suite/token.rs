@@ -178,7 +178,7 @@ async fn a_failing_provider_is_an_error() {
     for result in results {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Token { .. }), "{error:?}");
-        assert_eq!(error.to_string(), "there is no token");
+        assert_eq!(error.to_string(), "could not obtain a token");
         assert_eq!(error.source().unwrap().to_string(), "the vault is sealed");
         assert!(!error.is_retryable());
     }

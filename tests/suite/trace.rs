@@ -80,7 +80,7 @@ async fn trace() {
     request.send().await.unwrap_err();
     request.send().await.unwrap_err();
 
-    let spans = output.lines("vbs_client::fetch: close");
+    let spans = output.lines("vbs_client::transport::exchange: close");
     let shows = |span: &str, fields: &[&str]| {
         for field in ["operation=\"list_backups\"", "request_id=\"req-77\"", "duration="].iter().chain(fields) {
             assert!(span.contains(field), "{field} in {span}");
@@ -93,14 +93,16 @@ async fn trace() {
     shows(&spans[3], &["page=2", "attempt=2", "status=200"]);
     shows(&spans[4], &["page=3", "attempt=1", "status=404"]);
     shows(&spans[5], &["page=3", "attempt=1", "status=200"]);
+    // It is not a list.
+    shows(&spans[6], &["page=1", "attempt=1", "status=200"]);
 
-    assert_eq!(output.lines("INFO vbs_client::token: the token was rejected, asking for a new one").len(), 1);
-    let retries = output.lines("WARN vbs_client::fetch: asking again");
+    assert_eq!(output.lines("INFO vbs_client::transport::token: the token was rejected, renewing it").len(), 1);
+    let retries = output.lines("WARN vbs_client::transport::retry: retrying");
     assert!(
         retries[0].contains("page=2") && retries[0].contains("attempt=1") && retries[0].contains("503"),
         "{retries:?}"
     );
-    let repairs = output.lines("the marker's backup is gone");
+    let repairs = output.lines("the marker's backup was deleted");
     assert!(repairs.len() == 1 && repairs[0].contains("marker=\"b\""), "{repairs:?}");
 
     assert!(!output.lines("hyper").is_empty(), "the libraries below trace, too");
