@@ -156,7 +156,7 @@ fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>)
 }
 
 /// serde reads a struct from an array, too, so that `[[],[],null]` would be an empty list. This removes
-/// the derive, and returns an implementation instead that asks for an object, and reads its lists without
+/// the derive, and returns an implementation instead that requires an object, and reads its lists without
 /// spare capacity.
 fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
     let derive = item.attrs.iter_mut().find(|attribute| attribute.path().is_ident("derive"))?;
