@@ -1,14 +1,14 @@
 //! progenitor's client, and what is changed in it.
 
 use std::collections::BTreeMap;
-use std::{mem, panic};
+use std::panic;
 
 use heck::ToPascalCase;
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
 use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 
-use crate::contract::Contract;
+use crate::contract::{Contract, Parameter};
 use crate::{text, with_schemars};
 
 pub fn generate(contract: &Contract) -> Result<syn::File, String> {
@@ -27,11 +27,8 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
         settings.with_derive("::schemars::JsonSchema");
     }
     for set in &contract.open_enums {
-        settings.with_replacement(
-            &set.name,
-            format!("crate::generated::{}", set.name.to_pascal_case()),
-            [].into_iter(),
-        );
+        let name = format!("crate::generated::{}", set.name.to_pascal_case());
+        settings.with_replacement(&set.name, name, [].into_iter());
     }
 
     let document = serde_json::from_value(contract.document.clone()).map_err(text)?;
@@ -39,7 +36,7 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
         .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
         .map_err(text)?;
     let mut file = syn::parse2(tokens).map_err(text)?;
-    let mut changes = Changes { contract, decoders: 0, restored: Vec::new(), requests: Vec::new() };
+    let mut changes = Changes { contract, decoders: 0, requests: 0, restored: Vec::new() };
     changes.visit_file_mut(&mut file);
     changes.check()?;
     Ok(file)
@@ -51,28 +48,26 @@ struct Changes<'a> {
     contract: &'a Contract,
     /// How many responses are decoded.
     decoders: usize,
-    /// The Rust names whose wire names were restored in this `impl`.
-    restored: Vec<&'a str>,
-    /// The same, of each `impl` that has any.
-    requests: Vec<Vec<&'a str>>,
+    /// How many requests are sent, each in an `impl` of its own.
+    requests: usize,
+    /// The Rust names whose wire names were restored, with the number of the request.
+    restored: Vec<(usize, &'a str)>,
 }
 
 impl Changes<'_> {
     fn check(&self) -> Result<(), String> {
         let operations = self.contract.operations.len();
-        for (what, times) in [("decodes a list", self.decoders), ("sends a request", self.requests.len())] {
+        for (what, times) in [("decodes a list", self.decoders), ("sends a request", self.requests)] {
             if times != operations {
                 return Err(format!("the generated code {what} in {times} places, where {operations} were expected"));
             }
         }
-        for parameter in &self.contract.parameters {
-            for request in &self.requests {
-                let times = request.iter().filter(|restored| **restored == parameter.rust).count();
+        for Parameter { wire, rust, .. } in &self.contract.parameters {
+            for request in 0..operations {
+                let times = self.restored.iter().filter(|restored| **restored == (request, rust.as_str())).count();
                 if times != 1 {
-                    return Err(format!(
-                        "parameter `{}`: its wire name was restored in {times} places of the generated code, where 1 was expected",
-                        parameter.wire
-                    ));
+                    let fault = "its wire name was restored in";
+                    return Err(format!("parameter `{wire}`: {fault} {times} places, where 1 was expected"));
                 }
             }
         }
@@ -83,9 +78,7 @@ impl Changes<'_> {
 impl VisitMut for Changes<'_> {
     fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
         visit_mut::visit_item_impl_mut(self, item);
-        if !self.restored.is_empty() {
-            self.requests.push(mem::take(&mut self.restored));
-        }
+        self.requests = self.restored.last().map_or(0, |(request, _)| request + 1);
     }
 
     /// The first argument of `QueryParam::new("rust_name", ..)` becomes the wire name.
@@ -98,7 +91,7 @@ impl VisitMut for Changes<'_> {
             let rust = name.value();
             if let Some(parameter) = self.contract.parameters.iter().find(|parameter| parameter.rust == rust) {
                 *name = syn::LitStr::new(&parameter.wire, name.span());
-                self.restored.push(&parameter.rust);
+                self.restored.push((self.requests, &parameter.rust));
             }
         }
     }
@@ -163,7 +156,7 @@ fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>)
 }
 
 /// serde reads a struct from an array, too, so that `[[],[],null]` would be an empty list. This removes
-/// the derive, and returns an implementation instead that asks for an object, and reads its lists without
+/// the derive, and returns an implementation instead that requires an object, and reads its lists without
 /// spare capacity.
 fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
     let derive = item.attrs.iter_mut().find(|attribute| attribute.path().is_ident("derive"))?;

@@ -12,25 +12,8 @@ use crate::text;
 const ROOT: &str = "/v3/{project_id}/";
 /// Names that are used by `ListBackups`, in the path or in generated code: a parameter needs
 /// another one.
-const TAKEN: &[&str] = &[
-    "clone",
-    "concurrency",
-    "count",
-    "header_map",
-    "items",
-    "microversion",
-    "new",
-    "page",
-    "pages",
-    "parameter",
-    "parameters",
-    "prefetch",
-    "project_id",
-    "resume_at",
-    "retry",
-    "send",
-    "with",
-];
+const TAKEN: &str = "clone concurrency count header_map items microversion new page pages parameter parameters \
+    prefetch project_id resume_at retry send with";
 /// What paging needs.
 const NEEDED: &[&str] = &["limit", "offset", "marker", "with_count"];
 
@@ -63,25 +46,26 @@ pub struct Parameter {
     pub wire: String,
     pub rust: String,
     pub description: String,
-    pub example: Option<Value>,
+    pub example: Value,
     pub microversion: Option<(u32, u32)>,
     pub kind: Kind,
 }
 
+/// A text may have the name of its schema, if that is an open enum.
 pub enum Kind {
-    /// With the name of its schema, if that is an open enum.
-    Text {
-        min: Option<u64>,
-        max: Option<u64>,
-        open_enum: Option<String>,
-    },
-    Integer {
-        min: Option<i64>,
-        max: Option<i64>,
-    },
-    Boolean {
-        default: Option<bool>,
-    },
+    Text { min: Option<i64>, max: Option<i64>, open_enum: Option<String> },
+    Integer { min: Option<i64>, max: Option<i64> },
+    Boolean { default: Option<bool> },
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "string",
+            Self::Integer { .. } => "integer",
+            Self::Boolean { .. } => "boolean",
+        }
+    }
 }
 
 /// An open set of known values.
@@ -97,17 +81,13 @@ impl Contract {
         yaml_serde::from_str::<yaml_serde::Value>(contract).map_err(text)?;
         let document: Value = yaml_serde::from_str(contract).map_err(text)?;
 
-        let mut operations = Vec::new();
-        let mut lists: Vec<&Value> = Vec::new();
-        for (path, item) in document["paths"].as_object().into_iter().flatten() {
-            operations.push(operation(path, item, &document)?);
-            lists.push(&item["get"]);
-        }
-        let (Some(first), Some(list)) = (operations.first(), lists.first()) else {
-            return Err("there is no operation `get` under its paths".to_owned());
-        };
-        let differs = lists.iter().zip(&operations).find(|(other, _)| other["parameters"] != list["parameters"]);
-        if let Some((_, other)) = differs {
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let operations: Vec<_> =
+            paths.map(|(path, item)| operation(path, item, &document)).collect::<Result<_, _>>()?;
+        let first = operations.first().ok_or("there is no operation `get` under its paths")?;
+        let get = |operation: &Operation| &document["paths"][&operation.path]["get"];
+        let list = get(first);
+        if let Some(other) = operations.iter().find(|other| get(other)["parameters"] != list["parameters"]) {
             return Err(format!("operation `{}`: its parameters are not those of `{}`", other.id, first.id));
         }
         let response = &list["responses"]["200"]["headers"];
@@ -118,7 +98,7 @@ impl Contract {
             .ok_or("there is no security scheme `token` with the name of a header")?;
         let response = response.as_object().into_iter().flat_map(Map::keys);
         let headers = [token].into_iter().chain(response.map(String::as_str)).map(str::to_owned).collect();
-        let open_enums = schemas(&document).filter_map(open_enum).collect::<Result<_, _>>()?;
+        let open_enums = open_enums(&document)?;
         let (document, renamed) = prepare(document, &kept)?;
         Ok(Self { document, operations, parameters, open_enums, headers, renamed })
     }
@@ -146,10 +126,6 @@ fn operation(path: &str, item: &Value, document: &Value) -> Result<Operation, St
         return Err(fault("its response has no schema with a list of `backups`".to_owned()));
     };
     Ok(Operation { id: id.to_owned(), path: path.to_owned(), list: name.to_owned(), row: row.to_owned() })
-}
-
-fn schemas(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    document["components"]["schemas"].as_object().into_iter().flatten()
 }
 
 /// What a value or its `$ref` stands for, with the name of the component that it refers to.
@@ -199,15 +175,7 @@ fn parameters(list: &Value, response: &Value, document: &Value) -> Result<(Vec<V
                 // and the wire name is restored in its output. The bounds are checked before:
                 // progenitor's message would not say what is wrong.
                 set(&mut parameter, "name", json!(query.rust));
-                set(
-                    &mut parameter,
-                    "schema",
-                    match query.kind {
-                        Kind::Text { .. } => json!({"type": "string"}),
-                        Kind::Integer { .. } => json!({"type": "integer", "format": "int64"}),
-                        Kind::Boolean { .. } => json!({"type": "boolean"}),
-                    },
-                );
+                set(&mut parameter, "schema", json!({"type": query.kind.name()}));
                 parameters.push(query);
             }
             _ => return Err(fault(format!("its `in` is {}, where query, header or path is needed", parameter["in"]))),
@@ -230,22 +198,8 @@ fn query_parameter(name: &str, parameter: &Value, document: &Value) -> Result<Pa
     // One that is misspelt or misplaced could be the microversion, without which a filter is ignored.
     known_keys(
         parameter,
-        &[
-            "name",
-            "in",
-            "required",
-            "description",
-            "schema",
-            "example",
-            "examples",
-            "deprecated",
-            "style",
-            "explode",
-            "allowEmptyValue",
-            "allowReserved",
-            "x-rust-name",
-            "x-openstack",
-        ],
+        "name in required description schema example examples deprecated style explode allowEmptyValue allowReserved \
+         x-rust-name x-openstack",
     )?;
     if ![Value::Null, Value::Bool(false)].contains(&parameter["required"]) {
         return Err("a query parameter can only be `required: false`".to_owned());
@@ -258,34 +212,24 @@ fn query_parameter(name: &str, parameter: &Value, document: &Value) -> Result<Pa
     if !is_rust_name(&rust) {
         return Err(format!("`{rust}` is not a Rust name in snake case: give it one as x-rust-name"));
     }
-    if TAKEN.contains(&rust.as_str()) {
+    if TAKEN.split(' ').any(|taken| taken == rust) {
         return Err(format!("its Rust name `{rust}` is taken: give it another one as x-rust-name"));
     }
     let description = parameter["description"].as_str().map(str::trim).filter(|text| !text.is_empty());
-    let kind = kind(&parameter["schema"], document)?;
-    let example = parameter.get("example").cloned();
-    let fits = example.as_ref().is_none_or(|example| match kind {
-        Kind::Text { .. } => example.is_string(),
-        Kind::Integer { .. } => example.is_i64(),
-        Kind::Boolean { .. } => example.is_boolean(),
-    });
-    if !fits {
-        return Err("its example is not of its type".to_owned());
-    }
     Ok(Parameter {
         wire: name.to_owned(),
         rust,
         description: description.ok_or("it has no description")?.to_owned(),
-        example,
+        example: parameter["example"].clone(),
         microversion: parameter.get("x-openstack").map(microversion).transpose()?,
-        kind,
+        kind: kind(&parameter["schema"], document)?,
     })
 }
 
-fn known_keys(object: &Value, known: &[&str]) -> Result<(), String> {
+fn known_keys(object: &Value, known: &str) -> Result<(), String> {
     let mut keys = object.as_object().into_iter().flat_map(Map::keys);
-    match keys.find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(format!("`{key}` is not understood here: {} are", known.join(", "))),
+    match keys.find(|key| !known.split(' ').any(|known| known == *key)) {
+        Some(key) => Err(format!("`{key}` is not understood here: {} are", known.replace(' ', ", "))),
         None => Ok(()),
     }
 }
@@ -305,57 +249,53 @@ fn microversion(extension: &Value) -> Result<(u32, u32), String> {
 
 fn kind(schema: &Value, document: &Value) -> Result<Kind, String> {
     let (schema, name) = component(schema, "schema", document)?;
-    let keys = |bounds: &[&str]| {
-        let about = ["type", "format", "title", "description", "default", "example", "nullable", "deprecated"];
-        known_keys(schema, &[&about, bounds].concat()).map_err(|fault| format!("in its schema, {fault}"))
+    let keys = |bounds: &str| {
+        let known = format!("type format title description default example nullable deprecated{bounds}");
+        known_keys(schema, &known).map_err(|fault| format!("in its schema, {fault}"))
     };
     match schema["type"].as_str() {
         Some("string") => {
-            keys(&["minLength", "maxLength", "pattern", "x-extensible-enum"])?;
-            let (min, max) = bounds(schema, "minLength", "maxLength", Value::as_u64)?;
+            keys(" minLength maxLength pattern x-extensible-enum")?;
+            let (min, max) = bounds(schema, "minLength", "maxLength", 0)?;
             let open_enum = name.filter(|_| schema["x-extensible-enum"].is_array()).map(str::to_owned);
             Ok(Kind::Text { min, max, open_enum })
         }
         Some("integer") => {
-            keys(&["minimum", "maximum"])?;
-            let (min, max) = bounds(schema, "minimum", "maximum", Value::as_i64)?;
+            keys(" minimum maximum")?;
+            let (min, max) = bounds(schema, "minimum", "maximum", i64::MIN)?;
             Ok(Kind::Integer { min, max })
         }
-        Some("boolean") => keys(&[]).map(|()| Kind::Boolean { default: schema["default"].as_bool() }),
+        Some("boolean") => keys("").map(|()| Kind::Boolean { default: schema["default"].as_bool() }),
         Some(other) => Err(format!("its type is `{other}`, where string, integer or boolean is needed")),
         None => Err("its schema has no type of its own".to_owned()),
     }
 }
 
-type Bounds<T> = (Option<T>, Option<T>);
-
-fn bounds<T: PartialOrd>(
-    schema: &Value,
-    min: &str,
-    max: &str,
-    read: fn(&Value) -> Option<T>,
-) -> Result<Bounds<T>, String> {
-    let bound = |name: &str| match &schema[name] {
-        Value::Null => Ok(None),
-        value => read(value).map(Some).ok_or_else(|| format!("its {name} can't be {value}")),
+fn bounds(schema: &Value, min: &str, max: &str, lowest: i64) -> Result<(Option<i64>, Option<i64>), String> {
+    let bound = |name: &str| match (&schema[name], schema[name].as_i64()) {
+        (Value::Null, _) => Ok(None),
+        (_, Some(bound)) if bound >= lowest => Ok(Some(bound)),
+        (other, _) => Err(format!("its {name} can't be {other}")),
     };
-    let found = (bound(min)?, bound(max)?);
-    match &found {
+    match (bound(min)?, bound(max)?) {
         (Some(low), Some(high)) if low > high => Err(format!("its {min} is above its {max}")),
-        _ => Ok(found),
+        found => Ok(found),
     }
 }
 
 // ---------------------------------------------------------------------------------- schemas --
 
-fn open_enum((name, schema): (&String, &Value)) -> Option<Result<OpenEnum, String>> {
-    let values = schema["x-extensible-enum"].as_array()?;
-    let values = values.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<_>>();
-    let description = schema["description"].as_str().unwrap_or_default().to_owned();
-    Some(match values {
-        Some(values) => Ok(OpenEnum { name: name.clone(), description, values }),
-        None => Err(format!("schema `{name}`: its x-extensible-enum has a value that is not a string")),
-    })
+fn open_enums(document: &Value) -> Result<Vec<OpenEnum>, String> {
+    let mut enums = Vec::new();
+    for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+        let Some(values) = schema["x-extensible-enum"].as_array() else { continue };
+        let values = values.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<_>>();
+        let values =
+            values.ok_or_else(|| format!("schema `{name}`: its x-extensible-enum has a value that is not a string"))?;
+        let description = schema["description"].as_str().unwrap_or_default().to_owned();
+        enums.push(OpenEnum { name: name.clone(), description, values });
+    }
+    Ok(enums)
 }
 
 /// Leaves in the contract what progenitor can use. Returns the Rust names of properties, too.

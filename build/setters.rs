@@ -1,8 +1,6 @@
 //! What the contract alone can say: the setters of a request, their docs and table, how a request is
 //! sent, the headers' names, and the open enums.
 
-use std::fmt::Display;
-
 use heck::{ToPascalCase, ToShoutySnakeCase};
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
@@ -17,6 +15,8 @@ pub fn setters(contract: &Contract) -> TokenStream {
     let setters = contract.parameters.iter().map(setter);
     let operations = contract.operations.iter().map(|operation| implementation(operation, &contract.parameters));
     quote! {
+        use crate::query::{List, Operation, Query, Value};
+
         /// Every query parameter, in the contract's order.
         pub(crate) mod parameters {
             use crate::query::{Kind, Microversion, Parameter};
@@ -38,14 +38,11 @@ fn static_name(parameter: &Parameter) -> Ident {
 }
 
 fn entry(parameter: &Parameter) -> TokenStream {
-    fn option(value: Option<impl ToTokens>) -> TokenStream {
-        value.map_or(quote!(None), |value| quote!(Some(#value)))
-    }
     let Parameter { wire, rust, description, microversion, kind, .. } = parameter;
     let microversion = option(microversion.map(|(major, minor)| quote!(Microversion::new(#major, #minor))));
     let kind = match kind {
         Kind::Text { min, max, .. } => {
-            let (min, max) = (min.unwrap_or(0), max.unwrap_or(u64::MAX));
+            let (min, max) = (min.map_or(0, i64::unsigned_abs), max.map_or(u64::MAX, i64::unsigned_abs));
             quote!(Kind::Text { min_length: #min, max_length: #max })
         }
         Kind::Integer { min, max } => {
@@ -58,14 +55,12 @@ fn entry(parameter: &Parameter) -> TokenStream {
         }
     };
     quote! {
-        Parameter {
-            name: #wire,
-            rust_name: #rust,
-            description: #description,
-            microversion: #microversion,
-            kind: #kind,
-        }
+        Parameter { name: #wire, rust_name: #rust, description: #description, microversion: #microversion, kind: #kind }
     }
+}
+
+fn option(value: Option<impl ToTokens>) -> TokenStream {
+    value.map_or(quote!(None), |value| quote!(Some(#value)))
 }
 
 fn setter(parameter: &Parameter) -> TokenStream {
@@ -75,12 +70,10 @@ fn setter(parameter: &Parameter) -> TokenStream {
             (quote!(impl Into<#name>), quote!(Text(value.into().into())))
         }
         Kind::Text { .. } => (quote!(impl Into<String>), quote!(Text(value.into()))),
-        Kind::Integer { min: Some(0..), max: Some(max) } if *max <= i64::from(u32::MAX) => {
-            (quote!(u32), quote!(Integer(i64::from(value))))
+        Kind::Integer { min: Some(0..), max: Some(max) } if u32::try_from(*max).is_ok() => {
+            (quote!(u32), quote!(Integer(value.into())))
         }
-        Kind::Integer { min: Some(0..), .. } => {
-            (quote!(u64), quote!(Integer(i64::try_from(value).unwrap_or(i64::MAX))))
-        }
+        Kind::Integer { min: Some(0..), .. } => (quote!(u64), quote!(Integer(value.try_into().unwrap_or(i64::MAX)))),
         Kind::Integer { .. } => (quote!(i64), quote!(Integer(value))),
         Kind::Boolean { .. } => (quote!(bool), quote!(Boolean(value))),
     };
@@ -88,7 +81,7 @@ fn setter(parameter: &Parameter) -> TokenStream {
     quote! {
         #[doc = #doc]
         pub fn #name(self, value: #argument) -> Self {
-            self.with(&parameters::#entry, crate::query::Value::#value)
+            self.with(&parameters::#entry, Value::#value)
         }
     }
 }
@@ -96,7 +89,6 @@ fn setter(parameter: &Parameter) -> TokenStream {
 fn doc(parameter: &Parameter) -> String {
     let Parameter { wire, rust, description, .. } = parameter;
     let bounds = match &parameter.kind {
-        Kind::Text { open_enum: Some(_), max, .. } => bounds(None::<u64>, *max, " characters"),
         Kind::Text { min, max, .. } => bounds(min.filter(|min| *min > 0), *max, " characters"),
         Kind::Integer { min, max } => bounds(*min, *max, ""),
         Kind::Boolean { .. } => String::new(),
@@ -105,16 +97,17 @@ fn doc(parameter: &Parameter) -> String {
     if let Some((major, minor)) = parameter.microversion {
         doc += &format!("\n\nNeeds microversion **{major}.{minor}**, which is set automatically.");
     }
-    if let Some(example) = &parameter.example {
+    if !parameter.example.is_null() {
         doc += &format!(
             "\n\n# Examples\n\n```\n# fn example(client: &vbs_client::Client) {{\n\
-             let request = client.list_backups().{rust}({example});\n# }}\n```"
+             let request = client.list_backups().{rust}({});\n# }}\n```",
+            parameter.example
         );
     }
     doc
 }
 
-fn bounds(min: Option<impl Display>, max: Option<impl Display>, unit: &str) -> String {
+fn bounds(min: Option<i64>, max: Option<i64>, unit: &str) -> String {
     match (min, max) {
         (None, None) => String::new(),
         (None, Some(max)) => format!(" At most {max}{unit}."),
@@ -148,27 +141,21 @@ fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStrea
         Kind::Boolean { .. } => quote!(Boolean),
     });
     quote! {
-        impl crate::query::Operation for types::#row {
+        impl Operation for types::#row {
             const OPERATION: &'static str = #id;
             const PATH: &'static str = #path;
 
-            fn id(&self) -> &str {
-                &self.id
-            }
+            fn id(&self) -> &str { &self.id }
 
-            async fn send(
-                query: &crate::query::Query,
-                client: &Client,
-                project_id: &str,
-            ) -> Result<crate::query::List<Self>, Error<()>> {
+            async fn send(query: &Query, client: &Client, project_id: &str) -> Result<List<Self>, Error<()>> {
                 let mut request = client.#builder().project_id(project_id);
                 #(
-                    if let Some(crate::query::Value::#variants(value)) = query.get(&parameters::#statics) {
+                    if let Some(Value::#variants(value)) = query.get(&parameters::#statics) {
                         request = request.#names(value.clone());
                     }
                 )*
                 let types::#list { backups, backups_links, count, extra } = request.send().await?.into_inner();
-                Ok(crate::query::List { backups, backups_links, count, extra })
+                Ok(List { backups, backups_links, count, extra })
             }
         }
     }
@@ -194,9 +181,7 @@ pub fn open_enums(contract: &Contract) -> TokenStream {
         pub struct UnknownValue(String);
 
         impl ::std::fmt::Display for UnknownValue {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.pad(&self.0)
-            }
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(&self.0) }
         }
 
         #(#enums)*
@@ -234,9 +219,7 @@ fn open_enum(set: &OpenEnum) -> TokenStream {
         }
 
         impl AsRef<str> for #name {
-            fn as_ref(&self) -> &str {
-                self.as_str()
-            }
+            fn as_ref(&self) -> &str { self.as_str() }
         }
 
         impl From<&str> for #name {
@@ -249,38 +232,25 @@ fn open_enum(set: &OpenEnum) -> TokenStream {
         }
 
         impl From<String> for #name {
-            fn from(value: String) -> Self {
-                Self::from(value.as_str())
-            }
+            fn from(value: String) -> Self { Self::from(value.as_str()) }
         }
 
         impl From<&String> for #name {
-            fn from(value: &String) -> Self {
-                Self::from(value.as_str())
-            }
+            fn from(value: &String) -> Self { Self::from(value.as_str()) }
         }
 
         impl ::std::str::FromStr for #name {
             type Err = ::std::convert::Infallible;
 
-            fn from_str(value: &str) -> Result<Self, Self::Err> {
-                Ok(Self::from(value))
-            }
+            fn from_str(value: &str) -> Result<Self, Self::Err> { Ok(Self::from(value)) }
         }
 
         impl From<#name> for String {
-            fn from(value: #name) -> Self {
-                match value {
-                    #name::Unknown(value) => value.0,
-                    known => known.as_str().to_owned(),
-                }
-            }
+            fn from(value: #name) -> Self { value.as_str().to_owned() }
         }
 
         impl ::std::fmt::Display for #name {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.pad(self.as_str())
-            }
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(self.as_str()) }
         }
     }
 }

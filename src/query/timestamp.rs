@@ -23,8 +23,7 @@ fn parse<E: Error>(text: &str) -> Result<Timestamp, E> {
 pub(crate) mod nullable {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
-    // The signature is serde's.
-    #[expect(clippy::ref_option)]
+    #[allow(clippy::ref_option)] // The signature is serde's.
     pub(crate) fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => super::serialize(time, serializer),

@@ -6,8 +6,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_core::future::BoxFuture;
-use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use reqwest::header::HeaderValue;
 
 use crate::Error;
@@ -159,7 +160,11 @@ impl Provided {
             tracing::info!("the token was rejected, renewing it");
             state.rejected.clone_from(&rejected.header);
         }
-        let renewal = Arc::clone(self).renew(state.rejected.clone()).boxed().shared();
+        // It is polled only when it was woken, not by each request that joins.
+        let mut renewal: FuturesUnordered<_> = [Arc::clone(self).renew(state.rejected.clone())].into_iter().collect();
+        let renewal =
+            async move { renewal.next().await.unwrap_or_else(|| Err(BoxError::from("there was no renewal").into())) };
+        let renewal = renewal.boxed().shared();
         state.in_flight = renewal.downgrade();
         renewal
     }

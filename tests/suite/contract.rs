@@ -76,6 +76,8 @@ fn the_contract_covers_the_vendors_documentation() {
 fn kind(schema: &Value) -> String {
     let reference = schema["$ref"].as_str().or(schema["allOf"][0]["$ref"].as_str());
     match (reference, &schema["type"]) {
+        // A time has a type of its own, and is a string on the wire.
+        (Some(reference), _) if reference.ends_with("Timestamp") => "string".to_owned(),
         (Some(reference), _) => reference.rsplit('/').next().unwrap().to_owned(),
         (None, Value::Array(types)) => types.iter().find(|typ| *typ != "null").unwrap().as_str().unwrap().to_owned(),
         (None, Value::String(typ)) if typ == "array" => {
@@ -86,7 +88,9 @@ fn kind(schema: &Value) -> String {
 }
 
 fn nullable(schema: &Value) -> bool {
-    schema["nullable"] == true || schema["type"].as_array().is_some_and(|types| types.contains(&json!("null")))
+    schema["nullable"] == true
+        || schema["allOf"][0]["$ref"] == "#/components/schemas/NullableTimestamp"
+        || schema["type"].as_array().is_some_and(|types| types.contains(&json!("null")))
 }
 
 fn holds<T: JsonSchema>(name: &str) {
@@ -199,13 +203,14 @@ fn with(old: &str, new: &str) -> String {
 
 /// The same, in the parameter `name~`.
 fn with_fuzzy(old: &str, new: &str) -> String {
-    let (before, after) = CONTRACT.split_once("- name: name~\n").unwrap();
+    let (before, after) = CONTRACT.split_once("name: name~\n").unwrap();
     assert!(after.contains(old), "{old}");
-    format!("{before}- name: name~\n{}", after.replacen(old, new, 1))
+    format!("{before}name: name~\n{}", after.replacen(old, new, 1))
 }
 
 fn with_parameter(parameter: &str) -> String {
-    with("        - name: name\n", &format!("{parameter}\n        - name: name\n"))
+    let next = "        - $ref: '#/components/parameters/name'\n";
+    with(next, &format!("{parameter}{next}"))
 }
 
 #[test]
@@ -227,10 +232,11 @@ fn a_new_parameter_in_the_contract_generates_its_setter() {
 fn every_parameter_type_generates_its_setter() {
     for (schema, setter) in [
         ("{type: string}", "impl Into<String>"),
-        ("{type: string, enum: [asc, desc]}", "impl Into<String>"),
         ("{$ref: '#/components/schemas/BackupStatus'}", "impl Into<BackupStatus>"),
-        ("{type: integer, minimum: 1}", "impl TryInto<i128>"),
-        ("{type: number, maximum: 0.5}", "impl Into<f64>"),
+        ("{type: integer, minimum: 0, maximum: 10}", "u32"),
+        ("{type: integer, minimum: 1}", "u64"),
+        ("{type: integer, minimum: -1, maximum: 10}", "i64"),
+        ("{type: integer}", "i64"),
         ("{type: boolean}", "bool"),
     ] {
         let contract = with_parameter(&format!(
@@ -247,7 +253,7 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
     let parameter = |lines: &str| with_parameter(&format!("        - name: zz_extra\n          in: query\n{lines}"));
     let good = "          description: Extra.\n          schema: {type: string}\n";
     build(&parameter(good)).expect("what the others are variations of");
-    let fuzzy = "          x-rust-name: name_like\n";
+    let fuzzy = "      x-rust-name: name_like\n";
     for (contract, parameter, fault) in [
         (
             with_fuzzy("x-openstack: {min-ver: \"3.31\"}", "x-openstack: {min-ver: 3.30}"),
@@ -267,15 +273,15 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
         ),
         (with_fuzzy(fuzzy, ""), "name~", "its Rust name `name` is that of parameter `name` too"),
         (
-            with_fuzzy(fuzzy, "          x-rust-name: name\n"),
+            with_fuzzy(fuzzy, "      x-rust-name: name\n"),
             "name~",
             "its Rust name `name` is that of parameter `name` too",
         ),
-        (with_fuzzy(fuzzy, "          x-rust-name: Name Like\n"), "name~", "`Name Like` is not a Rust name"),
-        (with_fuzzy(fuzzy, "          x-rust-name: type\n"), "name~", "`type` is not a Rust name"),
-        (with_fuzzy(fuzzy, "          x-rust-name: count\n"), "name~", "`count` is taken"),
-        (with_fuzzy(fuzzy, "          x-rust-name: [a]\n"), "name~", "x-rust-name is not a string"),
-        (with("        - name: name~\n", "        - name: name\n"), "name", "it is there twice"),
+        (with_fuzzy(fuzzy, "      x-rust-name: Name Like\n"), "name~", "`Name Like` is not a Rust name"),
+        (with_fuzzy(fuzzy, "      x-rust-name: type\n"), "name~", "`type` is not a Rust name"),
+        (with_fuzzy(fuzzy, "      x-rust-name: count\n"), "name~", "`count` is taken"),
+        (with_fuzzy(fuzzy, "      x-rust-name: [a]\n"), "name~", "x-rust-name is not a string"),
+        (with("      name: name~\n", "      name: name\n"), "name", "it is there twice"),
         (parameter("          schema: {type: string}\n"), "zz_extra", "it has no description"),
         (parameter("          description: Extra.\n"), "zz_extra", "its schema has no type of its own"),
         (
@@ -296,7 +302,7 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
         (
             parameter("          description: Extra.\n          schema: {type: string, enum: [1]}\n"),
             "zz_extra",
-            "its enum has a value",
+            "in its schema, `enum` is not understood here",
         ),
         (parameter(&format!("          min-ver: \"3.60\"\n{good}")), "zz_extra", "`min-ver` is not understood here"),
         (
@@ -328,9 +334,9 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
             "in its schema, `enum` is not understood here",
         ),
         (
-            parameter("          description: Extra.\n          schema: {type: string, enum: asc}\n"),
+            parameter("          description: Extra.\n          schema: {type: number}\n"),
             "zz_extra",
-            "its enum is not a list",
+            "its type is `number`, where string, integer or boolean is needed",
         ),
         (
             with_parameter(&format!("        - name: project_id\n          in: query\n{good}")),
@@ -341,14 +347,14 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
         (
             with_parameter(&format!("        - name: zz\n          in: path\n{good}")),
             "zz",
-            "it is not in /v3/{project_id}/backups",
+            "it is not in /v3/{project_id}/",
         ),
         (
             with_parameter(&format!("        - name: X-Zz\n          in: header\n{good}")),
             "X-Zz",
-            "a header that the answer does not have",
+            "a header that the response does not have",
         ),
-        (with("        - name: marker\n", "        - name: mark\n"), "marker", "it is not there"),
+        (with("      name: marker\n", "      name: mark\n"), "marker", "it is not there"),
         (parameter(&format!("          required: true\n{good}")), "zz_extra", "can only be `required: false`"),
         (
             with_parameter(&format!("        - name: zz_extra\n          in: body\n{good}")),
@@ -368,16 +374,23 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
         (with("openapi: 3.0.3", "openapi: 3.0.3\nopenapi: 3.0.3"), "duplicate"),
         (
             with("/v3/{project_id}/backups:", "/v2/{project_id}/backups:"),
-            "there is no operation `get` at /v3/{project_id}/backups",
+            "path `/v2/{project_id}/backups`: it does not begin with /v3/{project_id}/",
         ),
         (with("    get:\n", "    parameters: []\n    get:\n"), "has parameters of its own"),
         ("just text".to_owned(), "there is no operation `get`"),
         ("paths: []".to_owned(), "there is no operation `get`"),
-        (with("operationId: list_backups", "operationId: list"), "operationId has to be `list_backups`"),
+        (with("operationId: list_backups", "operationId: List"), "is not a Rust name in snake case"),
         (with("      name: X-Auth-Token\n", ""), "there is no security scheme `token`"),
         (with("- available", "- 1"), "schema `BackupStatus`: its x-extensible-enum"),
-        (with_parameter("        - $ref: '#/components/parameters/P'\n"), "a parameter has no name, or is a $ref"),
-        (with("$ref: '#/components/schemas/Backup'\n", "$ref: '#/components/schemas/Gone'\n"), "progenitor"),
+        (
+            with_parameter("        - $ref: '#/components/parameters/P'\n"),
+            "there is no parameter `#/components/parameters/P`",
+        ),
+        (
+            with("$ref: '#/components/schemas/Backup'\n", "$ref: '#/components/schemas/Gone'\n"),
+            "there is no schema `#/components/schemas/Gone`",
+        ),
+        (with("parameters: *parameters", "parameters: []"), "its parameters are not those of `list_backups`"),
     ] {
         let said = build(&contract).map(|code| code.len()).expect_err(fault);
         assert!(said.starts_with("openapi/vbs.yaml: ") && said.contains(fault), "{fault}: {said}");
