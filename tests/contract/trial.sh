@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-cp -r "$root"/{Cargo.toml,Cargo.lock,build.rs,openapi,src,examples,benches,tests,README.md} "$copy"
+cp -r "$root"/{Cargo.toml,Cargo.lock,build,build.rs,openapi,src,examples,benches,tests,README.md} "$copy"
 cd "$copy"
 # cargo would take it for the same package, and the build of one for that of the other.
 sed -i '0,/^version = .*/s//version = "0.0.0-trial"/' Cargo.toml
@@ -15,16 +15,22 @@ python3 - openapi/vbs.yaml <<'PY'
 import sys
 path = sys.argv[1]
 contract = open(path).read()
-before = '        - name: limit\n'
-assert contract.count(before) == 1
-open(path, 'w').write(contract.replace(before, '''\
-        - name: updated-at~
-          in: query
-          description: Only backups of about this time.
-          x-rust-name: updated_at_like
-          x-openstack: {min-ver: "3.60"}
-          schema: {type: string, maxLength: 20}
-''' + before))
+for before, new in [
+    ("        - $ref: '#/components/parameters/limit'\n", "        - $ref: '#/components/parameters/updated_at_like'\n"),
+    ('    limit:\n', '''\
+    updated_at_like:
+      name: updated-at~
+      in: query
+      description: Only backups of about this time.
+      x-rust-name: updated_at_like
+      x-openstack: {min-ver: "3.60"}
+      schema: {type: string, maxLength: 20}
+
+'''),
+]:
+    assert contract.count(before) == 1, before
+    contract = contract.replace(before, new + before)
+open(path, 'w').write(contract)
 PY
 
 echo 'mod trial;' >>tests/suite/main.rs
@@ -36,9 +42,11 @@ async fn a_new_parameter_is_sent_and_checked() {
     let server = Server::fixed(200, r#"{"backups":[]}"#).await;
     let request = server.client().list_backups().updated_at_like("2026-11").with_count(true);
     request.send().await.unwrap();
-    let sent = server.requests();
-    assert_eq!(sent[0].get("updated-at~"), Some("2026-11"));
-    assert_eq!(sent[0].microversion(), Some("volume 3.60"));
+    server.client().list_backups_detail().updated_at_like("2026-11").send().await.unwrap();
+    for sent in server.requests() {
+        assert_eq!(sent.get("updated-at~"), Some("2026-11"));
+        assert_eq!(sent.microversion(), Some("volume 3.60"));
+    }
     let error = request.updated_at_like("x".repeat(21)).send().await.unwrap_err();
     assert!(error.to_string().starts_with("invalid parameter updated-at~: "), "{error}");
 }
