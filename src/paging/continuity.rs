@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use super::recovery::LastPage;
 use crate::query::cursor::check_id;
 use crate::query::{Query, Row};
@@ -20,7 +22,7 @@ pub(crate) fn check<T: Row>(rows: &[T], query: &Query, before: Option<Before<'_>
     if let Some(limit) = query.limit().filter(|limit| rows.len() as u64 > limit.unsigned_abs()) {
         return Err(format!("the page has {} backups, more than the limit of {limit}", rows.len()));
     }
-    let mut ids = HashSet::with_capacity(rows.len());
+    let mut ids = HashSet::with_capacity_and_hasher(rows.len(), RandomState::default());
     for row in rows {
         let id = row.id();
         check_id(id).map_err(|reason| format!("the page has an invalid id: {reason}"))?;

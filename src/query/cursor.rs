@@ -90,6 +90,10 @@ impl Cursor {
 
 /// Refuses what can't be the id of a backup.
 pub(crate) fn check_id(id: &str) -> Result<(), String> {
+    // As ids are: each page has a thousand of them.
+    if !id.is_empty() && id.len() <= 64 && id.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic()) {
+        return Ok(());
+    }
     MARKER.check_text(id).map_err(reason)?;
     if id.contains(char::is_control) { Err("it has a control character".to_owned()) } else { Ok(()) }
 }
