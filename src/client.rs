@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::query::Microversion;
-use crate::transport::token::{self, TokenProvider, Tokens};
+use crate::transport::token::{self, Token, TokenProvider, Tokens};
 use crate::transport::{RetryPolicy, Settings, Transport, endpoint};
 use crate::{BackupDetail, Error, ListBackups};
 
@@ -86,13 +86,17 @@ impl ClientBuilder {
     /// Sets the token, scoped to the project. It is sent as `X-Auth-Token`, to the endpoint only. Default:
     /// none, for where something else authenticates the requests; a service responds with status 401 to
     /// requests without a token.
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = token::header(token.into()).map(|header| self.settings.tokens = Tokens::Fixed(header));
+    ///
+    /// It is a string, a [`SecretString`](secrecy::SecretString) or a [`Token`]. It is not renewed: for that,
+    /// there is [`token_provider`](Self::token_provider).
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
+        self.token = token::header(&token.into()).map(|header| self.settings.tokens = Tokens::Fixed(header));
         self
     }
 
     /// Sets a provider of tokens, in place of a fixed [`token`](Self::token): it is called before the first
-    /// request, and once more per page where the service rejects a token.
+    /// request, ahead of a token's expiry where that is known, and once more per page where the service rejects a
+    /// token. [`token_fn`](crate::token_fn) makes one from a closure.
     pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
         self.settings.tokens = Tokens::provided(provider);
         self.token = Ok(());

@@ -79,5 +79,7 @@ pub use query::parameter::Parameter;
 pub use query::row::Row;
 /// The version whose builder [`ClientBuilder::http`] takes and whose error [`Error::Transport`] has.
 pub use reqwest;
+/// The version whose secrets [`Token`] has.
+pub use secrecy;
 pub use transport::retry::RetryPolicy;
-pub use transport::token::TokenProvider;
+pub use transport::token::{Token, TokenFn, TokenProvider, token_fn};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use futures::future::join_all;
 use support::{Cloud, token, var};
-use vbs_client::Client;
+use vbs_client::{Client, Token, token_fn};
 
 /// Until every token that there is now has expired.
 async fn expiry() {
@@ -28,10 +28,10 @@ async fn expiry() {
 fn client(cloud: &Cloud) -> (Client, Arc<AtomicUsize>) {
     let rejected = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&rejected);
-    let provider = move |old: Option<String>| {
+    let provider = token_fn(move |old: Option<Token>| {
         count.fetch_add(usize::from(old.is_some()), Ordering::Relaxed);
         async { Ok::<_, std::convert::Infallible>(token("demo", "demo").await) }
-    };
+    });
     (cloud.builder().token_provider(provider).build().unwrap(), rejected)
 }
 

@@ -12,7 +12,7 @@ use super::recovery::LastPage;
 use crate::Error;
 use crate::generated::parameters::{OFFSET, WITH_COUNT};
 use crate::query::{Cursor, Microversion, Query, Row, Value};
-use crate::transport::{PageRequest, Response};
+use crate::transport::{KeepFresh, PageRequest, Response};
 
 /// The size of a page as long as the service has not shown another one: Cinder's default maximum.
 const DEFAULT_MAX_LIMIT: u64 = 1000;
@@ -46,6 +46,8 @@ pub(crate) struct Pager<T> {
     new_rows: u64,
     /// How many rows a full page has; 0 where that is not known.
     page_size: u64,
+    /// As long as there are pages to fetch.
+    keep_fresh: Option<KeepFresh>,
 }
 
 enum Position {
@@ -76,6 +78,7 @@ impl<T: Row> Pager<T> {
             requested: 0,
             new_rows: 0,
             page_size: limit.filter(|limit| *limit <= DEFAULT_MAX_LIMIT).unwrap_or(0),
+            keep_fresh: None,
         }
     }
 
@@ -83,7 +86,10 @@ impl<T: Row> Pager<T> {
     pub(crate) async fn next_page(&mut self) -> Result<Option<Response<T>>, Error> {
         match &mut self.position {
             Position::End(error) => return error.take().map_or(Ok(None), Err),
-            Position::Start => self.listing.check_pages()?,
+            Position::Start => {
+                self.listing.check_pages()?;
+                self.keep_fresh = self.listing.transport.settings.tokens.keep_fresh();
+            }
             Position::Middle => {}
         }
         let mut response = self.fetch_next().await?;
@@ -100,6 +106,7 @@ impl<T: Row> Pager<T> {
         self.position = self.advance(&response);
         if !matches!(self.position, Position::Middle) {
             self.read_ahead.clear();
+            self.keep_fresh = None;
         } else if self.listing.prefetch {
             if self.read_ahead.is_empty() {
                 let next = self.request_next(true);

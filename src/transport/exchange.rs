@@ -12,7 +12,7 @@ use tracing::{Instrument, Span};
 use super::fault::Redactor;
 use super::hooks::{Head, RequestContext};
 use super::retry::{RetryPolicy, retry_after};
-use super::token::{Token, Tokens};
+use super::token::{Issued, Tokens};
 use crate::Error;
 use crate::generated::{self, OPENSTACK_API_VERSION};
 use crate::query::{Cursor, List, Microversion, Query, Row};
@@ -117,7 +117,7 @@ impl Transport {
         }
     }
 
-    async fn send<T: Row>(&self, request: &PageRequest, token: &Token, attempt: u32) -> Outcome<T> {
+    async fn send<T: Row>(&self, request: &PageRequest, token: &Issued, attempt: u32) -> Outcome<T> {
         let span = tracing::debug_span!(
             "request",
             operation = T::OPERATION,
@@ -131,7 +131,7 @@ impl Transport {
     }
 
     /// One request and its response, decoded and checked to be in the microversion of the request.
-    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Token) -> Outcome<T> {
+    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Issued) -> Outcome<T> {
         let (span, start) = (Span::current(), Instant::now());
         let context = RequestContext {
             token: token.header.clone(),
