@@ -9,6 +9,8 @@
 
 mod client;
 mod error;
+#[cfg(feature = "keystone")]
+mod keystone;
 mod list;
 mod page;
 mod paging;
@@ -57,7 +59,7 @@ pub mod fuzzing {
     }
 
     pub fn redact(token: &HeaderValue, text: &str) -> String {
-        fault::Redactor::new(Some(token)).clean(text)
+        fault::Redactor::new(Some(token), None).clean(text)
     }
 
     pub fn retry_after(value: HeaderValue) -> Option<Duration> {

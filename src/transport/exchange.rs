@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::field::{Empty, debug};
 use tracing::{Instrument, Span};
 
-use super::fault::Redactor;
+use super::fault::{Exchange, Redactor};
 use super::hooks::{Head, RequestContext};
 use super::retry::{RetryPolicy, retry_after};
 use super::token::{Issued, Tokens};
@@ -143,7 +143,7 @@ impl Transport {
         let client = generated::Client::new_with_client(&self.endpoint, self.http.clone(), context);
         let sent = T::send(&request.query, &client, &self.project_id).await;
 
-        let redactor = Redactor::new(token.header.as_ref());
+        let redactor = Redactor::new(token.header.as_ref(), None);
         let head = client.inner.head.get();
         let request_id = head.and_then(|head| redactor.request_id(&head.headers));
         request_id.as_deref().map(|request_id| span.record("request_id", request_id));
@@ -152,7 +152,14 @@ impl Transport {
 
         let result = match sent {
             Ok(list) => self.response(list, request, head, request_id, redactor),
-            Err(error) => Err(redactor.error(error, head, request_id, &request.query, self).await),
+            Err(error) => {
+                let exchange = Exchange {
+                    endpoint: &self.endpoint,
+                    body_limit: self.settings.body_limit,
+                    marker: request.query.marker(),
+                };
+                Err(redactor.error(error, head, request_id, &exchange).await)
+            }
         };
         result.map_err(|error| Failure {
             retry_after: head.and_then(|head| retry_after(&head.headers)),

@@ -96,16 +96,17 @@ impl Default for RetryPolicy {
     }
 }
 
-impl Transport {
-    /// Fetches a page in as many attempts as the policy allows. `in_flight` is the outcome of a first attempt
-    /// that was begun before; none, if there is none or it was lost.
-    pub(crate) async fn fetch<T: Row>(
+impl RetryPolicy {
+    /// Makes as many attempts as the policy allows, each with its number and whether it may renew the token.
+    /// `in_flight` is the outcome of a first attempt that was begun before; none, if there is none or it was
+    /// lost.
+    pub(crate) async fn run<T, F: Future<Output = Result<T, Failure>>>(
         &self,
-        request: &PageRequest,
-        policy: &RetryPolicy,
+        page: Option<u64>,
         deadline: Option<Instant>,
-        in_flight: impl Future<Output = Option<Outcome<T>>>,
-    ) -> Result<Response<T>, Error> {
+        in_flight: impl Future<Output = Option<Result<T, Failure>>>,
+        start: impl Fn(u32, bool) -> F,
+    ) -> Result<T, Error> {
         let mut in_flight = Some(in_flight);
         let (mut attempt, mut renewed, mut last) = (0_u32, false, None);
         loop {
@@ -118,7 +119,7 @@ impl Transport {
                 };
                 match begun {
                     Some(outcome) => outcome,
-                    None => on_current_runtime(|| self.attempt(request, attempt, !renewed)).await,
+                    None => on_current_runtime(|| start(attempt, !renewed)).await,
                 }
             });
             let Failure { error, retry_after, at, renewed: by_this_attempt } = match outcome.await {
@@ -128,7 +129,7 @@ impl Transport {
             };
             renewed |= by_this_attempt;
             let error = error.after(attempt);
-            let Some(delay) = policy.delay(attempt, retry_after).filter(|_| error.is_retryable()) else {
+            let Some(delay) = self.delay(attempt, retry_after).filter(|_| error.is_retryable()) else {
                 return Err(error);
             };
             let delay = delay.saturating_sub(at.elapsed());
@@ -136,10 +137,24 @@ impl Transport {
             if deadline.is_some_and(|deadline| delay >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);
             }
-            tracing::warn!(page = request.page, attempt, ?delay, %error, "retrying");
+            tracing::warn!(page, attempt, ?delay, %error, "retrying");
             on_current_runtime(|| sleep(delay)).await;
             last = Some(Box::new(error));
         }
+    }
+}
+
+impl Transport {
+    /// Fetches a page in as many attempts as the policy allows.
+    pub(crate) async fn fetch<T: Row>(
+        &self,
+        request: &PageRequest,
+        policy: &RetryPolicy,
+        deadline: Option<Instant>,
+        in_flight: impl Future<Output = Option<Outcome<T>>>,
+    ) -> Result<Response<T>, Error> {
+        let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
+        policy.run(Some(request.page), deadline, in_flight, start).await
     }
 }
 
