@@ -33,7 +33,8 @@ impl Client {
     ///
     /// The endpoint is an http or https address: a host (`https://host`), the service's place on it
     /// (`https://host/volume`), either of them with the version (`https://host/volume/v3`), or what a catalog
-    /// has (`https://host/volume/v3/{project_id}`).
+    /// has (`https://host/volume/v3/{project_id}`). One of another version (`https://host/v2/{project_id}`) is used
+    /// with `v3`.
     ///
     /// The token goes to this address only. Where it is `http://` and the environment has an `http_proxy`, that
     /// proxy sees the token in clear text: use `https://`, or [`http`](ClientBuilder::http) with `no_proxy`.
@@ -45,11 +46,59 @@ impl Client {
             settings: Settings::default(),
             timeout: None,
             connect_timeout: None,
-            http: reqwest::Client::builder()
-                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(Duration::from_secs(10))
-                .timeout(Duration::from_secs(60)),
+            http: Self::http_defaults(),
         }
+    }
+
+    /// Signs in with the settings of the environment: `OS_CLOUD` or `OS_*`, or the only cloud in clouds.yaml. See
+    /// [`Credentials`](crate::keystone::Credentials#where-settings-come-from).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Credentials::from_env`](crate::keystone::Credentials::from_env),
+    /// [`Credentials::sign_in`](crate::keystone::Credentials::sign_in) and [`ClientBuilder::build`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), vbs_client::Error> {
+    /// let client = vbs_client::Client::from_env().await?;
+    /// let backups: Vec<_> = client.list_backups().items().try_collect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "keystone")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "keystone")))]
+    pub async fn from_env() -> Result<Self, Error> {
+        crate::keystone::Credentials::from_env()?.sign_in().await?.build()
+    }
+
+    /// Signs in with the settings of a cloud in clouds.yaml. See
+    /// [`Credentials`](crate::keystone::Credentials#where-settings-come-from).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), vbs_client::Error> {
+    /// let client = vbs_client::Client::from_cloud("otc").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "keystone")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "keystone")))]
+    pub async fn from_cloud(name: impl AsRef<str>) -> Result<Self, Error> {
+        crate::keystone::Credentials::from_cloud(name)?.sign_in().await?.build()
+    }
+
+    pub(crate) fn http_defaults() -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(60))
     }
 
     /// A request for the project's backups: id, name and links of each.

@@ -20,6 +20,7 @@ use crate::query::{Cursor, Microversion};
 /// - [`is_unauthorized`](Self::is_unauthorized): the token is missing, malformed, expired or revoked (Cinder
 ///   responds to all four alike). Get a new one. A revoked token can work for another five minutes on some of
 ///   the service's processes.
+/// - [`SignIn`](Self::SignIn): the identity service refuses the credentials, or does not respond.
 /// - [`is_forbidden`](Self::is_forbidden): the token's roles do not allow listing backups.
 /// - [`is_wrong_project`](Self::is_wrong_project): the project of the endpoint is not the token's.
 /// - [`is_invalid_request`](Self::is_invalid_request), "Invalid filters": the operator has not enabled this
@@ -125,6 +126,16 @@ pub enum Error {
         /// What the provider reports, or what is wrong with its token.
         source: Arc<dyn StdError + Send + Sync>,
     },
+    /// Signing in failed: the identity service did not respond with a token.
+    ///
+    /// The methods of this error, such as [`status`](Self::status), are those of its cause.
+    #[non_exhaustive]
+    SignIn {
+        /// The address of the identity service.
+        auth_url: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// The response does not state that the microversion of the request was applied, so that the service may
     /// have ignored a filter. None of its backups was yielded.
     ///
@@ -183,6 +194,7 @@ impl Error {
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
+            Self::SignIn { source, .. } => source.status(),
             _ => None,
         }
     }
@@ -198,6 +210,7 @@ impl Error {
             | Self::TooLarge { request_id, .. }
             | Self::MicroversionNotHonored { request_id, .. }
             | Self::Pagination { request_id, .. } => request_id.as_deref(),
+            Self::SignIn { source, .. } => source.request_id(),
             _ => None,
         }
     }
@@ -212,6 +225,7 @@ impl Error {
             | Self::Undecodable { attempts, .. }
             | Self::TooLarge { attempts, .. }
             | Self::PageDeadline { attempts, .. } => *attempts,
+            Self::SignIn { source, .. } => source.attempts(),
             Self::InvalidConfig { .. } | Self::InvalidRequest { .. } | Self::Token { .. } => 0,
             Self::Redirect { .. } | Self::MicroversionNotHonored { .. } | Self::Pagination { .. } => 1,
         }
@@ -245,11 +259,12 @@ impl Error {
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Status { fault, .. } => fault.as_deref(),
+            Self::SignIn { source, .. } => source.fault(),
             _ => None,
         }
     }
 
-    /// Whether the token was not accepted (status 401).
+    /// Whether the token, or the credentials that sign in, were not accepted (status 401).
     #[must_use]
     pub fn is_unauthorized(&self) -> bool {
         self.status() == Some(StatusCode::UNAUTHORIZED)
@@ -294,6 +309,7 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Transport { source, .. } => source.is_timeout(),
+            Self::SignIn { source, .. } => source.is_timeout(),
             Self::PageDeadline { .. } => true,
             _ => false,
         }
@@ -307,6 +323,7 @@ impl Error {
             Self::Transport { source, .. } => !source.is_builder() && !is_certificate_error(source),
             Self::PageDeadline { .. } => true,
             Self::Undecodable { truncated, .. } => *truncated,
+            Self::SignIn { source, .. } => source.is_retryable(),
             Self::Status { status, .. } => {
                 matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
             }
@@ -359,6 +376,16 @@ fn transport(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> fmt::Result
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // The cause states its attempts and request id.
+            Self::SignIn { auth_url, source } => {
+                write!(f, "could not sign in at {auth_url}: ")?;
+                return match &**source {
+                    Self::Undecodable { text, source, .. } if source.line() != 0 => {
+                        write!(f, "the response is not that of an identity service; it starts with {text:?}")
+                    }
+                    source => source.fmt(f),
+                };
+            }
             Self::InvalidConfig { setting, reason } => write!(f, "invalid {setting}: {reason}"),
             Self::InvalidRequest { parameter, reason } => write!(f, "invalid parameter {parameter}: {reason}"),
             Self::Transport { source, .. } => transport(f, source),
@@ -413,6 +440,7 @@ impl StdError for Error {
             Self::Transport { source, .. } => Some(source),
             Self::Undecodable { source, .. } => Some(source),
             Self::Token { source } => Some(&**source),
+            Self::SignIn { source, .. } => source.source(),
             Self::PageDeadline { last, .. } => last.as_deref().map(|last| last as _),
             _ => None,
         }

@@ -10,7 +10,8 @@
 mod client;
 mod error;
 #[cfg(feature = "keystone")]
-mod keystone;
+#[cfg_attr(docsrs, doc(cfg(feature = "keystone")))]
+pub mod keystone;
 mod list;
 mod page;
 mod paging;

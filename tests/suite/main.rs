@@ -16,6 +16,7 @@ mod read_ahead;
 mod reference;
 mod retry;
 mod secrets;
+mod sign_in;
 mod token;
 mod trace;
 mod wire;

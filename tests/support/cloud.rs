@@ -76,7 +76,7 @@ impl Drop for Cloud {
 }
 
 async fn forward(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<String>, usize)>>) {
-    let Some(request) = http::read_head(&mut client).await else { return };
+    let Some((request, _)) = http::read_request(&mut client).await else { return };
     let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     let mut server = TcpStream::connect(cinder).await.unwrap();
     server.write_all(request.as_bytes()).await.unwrap();
