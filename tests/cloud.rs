@@ -6,6 +6,8 @@
 mod http;
 #[path = "support/openapi.rs"]
 mod openapi;
+#[path = "cloud/sign_in.rs"]
+mod sign_in;
 #[path = "support/cloud.rs"]
 mod support;
 

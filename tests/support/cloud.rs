@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use vbs_client::keystone::Credentials;
 use vbs_client::{Client, ClientBuilder};
 
 use super::{http, openapi};
@@ -20,7 +21,12 @@ pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// A token issued by Keystone.
+/// As [`http::builder`] has it: without proxies and certificates.
+pub fn ready(credentials: Credentials) -> Credentials {
+    credentials.http(|http| http.no_proxy().tls_certs_only([]))
+}
+
+/// A token issued by Keystone, requested by hand.
 pub async fn token(user: &str, project: &str) -> String {
     let user = json!({"name": user, "domain": {"id": "default"}, "password": var("OS_PASSWORD")});
     let scope = json!({"project": {"name": project, "domain": {"id": "default"}}});
@@ -60,8 +66,13 @@ impl Cloud {
         http::builder(&self.endpoint).project_id(var("OS_PROJECT_ID"))
     }
 
+    /// The credentials of the environment, for this endpoint.
+    pub fn credentials(&self) -> Credentials {
+        ready(Credentials::from_env().unwrap()).endpoint(&self.endpoint)
+    }
+
     pub async fn client(&self) -> Client {
-        self.builder().token(token("demo", "demo").await).build().unwrap()
+        self.credentials().sign_in().await.unwrap().build().unwrap()
     }
 }
 
