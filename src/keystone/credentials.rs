@@ -510,7 +510,11 @@ impl Credentials {
     /// Where the identity service is, up to where the contract's path begins.
     fn auth_url(&self, region: Option<&str>) -> Result<String, Error> {
         const REGION: &str = "{region_name}";
-        let Some(template) = self.settings.text(&["auth_url"]) else { return Err(self.missing("auth_url", "")) };
+        let Some(template) = self.settings.text(&["auth_url"]) else {
+            // With an endpoint, a token will do.
+            let other = if self.settings.text(&[ENDPOINT]).is_some() { "token" } else { "" };
+            return Err(self.missing("auth_url", other));
+        };
         let name = self.name("auth_url");
         let url = match region {
             Some(region) => template.replace(REGION, region),

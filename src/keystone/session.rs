@@ -25,6 +25,9 @@ use crate::{Client, ClientBuilder, Error};
 /// The most that a response may have. A catalog of a thousand endpoints has about a third of a MiB.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
+/// How much of its life a token may have lost at once: Keystone's times are whole seconds, rounded down.
+const CLOCK_TICK: Duration = Duration::from_secs(1);
+
 /// Signs in as planned, and makes the builder of a client from what comes back.
 pub(super) async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     let Plan { sign_in, token, project, endpoint, region, interface, http, timeout, retry } = plan;
@@ -129,7 +132,8 @@ fn received(issued: Option<&HeaderValue>, details: TokenDetails) -> Result<Recei
         SystemTime::UNIX_EPOCH.checked_add(since_epoch)
     });
     let life = details.issued_at.zip(details.expires_at).map(|(issued, expires)| expires.duration_since(issued));
-    token.life = life.and_then(|life| Duration::try_from(life).ok());
+    let life = life.and_then(|life| Duration::try_from(life).ok());
+    token.life = life.map(|life| life.checked_sub(CLOCK_TICK).unwrap_or(life));
     Ok(Received { token, at: Instant::now(), details })
 }
 
