@@ -156,7 +156,7 @@ async fn an_auth_url_may_lack_its_version() {
         (format!("{at}/identity"), "/identity/v3/auth/tokens"),
         (format!("{at}/identity/v3/"), "/identity/v3/auth/tokens"),
     ] {
-        quick(Credentials::token(&url, "t")).sign_in().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let _ = quick(Credentials::token(&url, "t")).sign_in().await.unwrap_or_else(|error| panic!("{url}: {error}"));
         assert_eq!(server.requests().last().unwrap().path, path, "{url}");
     }
     let requests = server.requests().len();
@@ -353,7 +353,7 @@ async fn transient_faults_are_retried() {
     })
     .await;
     let retrying = password(&server).retry(RetryPolicy::default()).timeout(Duration::from_secs(5));
-    retrying.sign_in().await.unwrap();
+    let _ = retrying.sign_in().await.unwrap();
     assert_eq!(server.requests().len(), 4);
 
     let server = Server::fixed(503, "").await;
@@ -497,6 +497,8 @@ async fn a_redirect_is_refused_and_the_password_stays_home() {
     assert!(stranger.requests().is_empty());
 }
 
+type Handler = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+
 #[tokio::test]
 async fn no_response_shows_a_secret() {
     let echo = |request: &Request| {
@@ -504,7 +506,7 @@ async fn no_response_shows_a_secret() {
         let user = &body["auth"]["identity"]["password"]["user"];
         user["password"].as_str().unwrap().to_owned()
     };
-    let replies: Vec<Arc<dyn Fn(&Request) -> Reply + Send + Sync>> = vec![
+    let replies: Vec<Handler> = vec![
         Arc::new(move |request| {
             request.reply(400, format!("{{\"error\":{{\"code\":400,\"message\":\"no {}\"}}}}", echo(request)))
         }),

@@ -322,10 +322,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A provider of secret-token-1, secret-token-2 and so on that live for an hour, and the times of its calls.
 #[derive(Clone, Default)]
-struct Hourly(Arc<Mutex<Vec<(Instant, Option<String>)>>>);
+struct Hourly(Arc<Mutex<Vec<Call>>>);
+
+/// When it was, and the rejected token.
+type Call = (Instant, Option<String>);
 
 impl Hourly {
-    fn calls(&self) -> Vec<(Instant, Option<String>)> {
+    fn calls(&self) -> Vec<Call> {
         self.0.lock().unwrap().clone()
     }
 }
