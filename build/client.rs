@@ -19,6 +19,7 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
         .with_inner_type(quote!(crate::transport::RequestContext))
         .with_map_type("::std::collections::BTreeMap")
         .with_replacement("Timestamp", "::jiff::Timestamp", [].into_iter())
+        .with_replacement("ReportedError", "crate::query::decode::ReportedError", [].into_iter())
         .with_replacement("NullableTimestamp", "::std::option::Option<::jiff::Timestamp>", [].into_iter())
         .with_derive("PartialEq")
         .with_derive("Eq")

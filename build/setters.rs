@@ -154,8 +154,8 @@ fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStrea
                         request = request.#names(value.clone());
                     }
                 )*
-                let types::#list { backups, backups_links, count, extra } = request.send().await?.into_inner();
-                Ok(List { backups, backups_links, count, extra })
+                let types::#list { backups, backups_links, count, error, error_msg } = request.send().await?.into_inner();
+                Ok(List { backups, backups_links, count, error: error.or(error_msg) })
             }
         }
     }

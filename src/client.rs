@@ -87,7 +87,7 @@ impl ClientBuilder {
     /// none, for where something else authenticates the requests; a service responds with status 401 to
     /// requests without a token.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = token::header(token.into()).map(|header| self.settings.tokens = Tokens::Fixed(header));
+        self.token = token::header(token.into()).map(|header| self.settings.tokens = Tokens::Fixed(Some(header)));
         self
     }
 
@@ -208,7 +208,8 @@ impl ClientBuilder {
             http = http.connect_timeout(timeout);
         }
         self.token.map_err(|reason| invalid("token", reason))?;
-        let http = http.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source })?;
+        let http =
+            http.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source: source.into() })?;
         Ok(Client(Arc::new(Transport { endpoint, project_id, settings: self.settings, http })))
     }
 }

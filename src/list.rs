@@ -11,9 +11,9 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
-use crate::paging::Listing;
+use crate::paging::{Listing, Pager};
 use crate::query::{Cursor, Microversion, Parameter, Row, Value};
-use crate::transport::RetryPolicy;
+use crate::transport::{Response, RetryPolicy};
 use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.
@@ -185,7 +185,8 @@ impl<T: Row> ListBackups<T> {
         let listing = self.listing.clone();
         async move {
             listing.check()?;
-            let response = listing.fetch_page().await?;
+            let response = listing.fetch(1, listing.deadline()).await?;
+            listing.check_rows(&response, None)?;
             // Alone, it could be taken for the last page.
             if let Err(reason) = &response.next {
                 let reason = format!("the next link has no usable cursor: {reason}");
@@ -241,7 +242,7 @@ impl<T: Row> ListBackups<T> {
     ///
     /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled.
     pub fn pages(&self) -> Pages<T> {
-        let stream = stream::try_unfold(self.listing.clone().pager(), |mut pager| async {
+        let stream = stream::try_unfold(Pager::new(self.listing.clone()), |mut pager| async {
             let response = pager.next_page().await?;
             Ok(response.map(|response| (Page::from(response), pager)))
         });
@@ -278,7 +279,7 @@ impl<T: Row> ListBackups<T> {
             listing.query.remove(&OFFSET);
             listing.query.remove(&MARKER);
             listing.query.check()?;
-            let response = listing.fetch_page::<T>().await?;
+            let response: Response<T> = listing.fetch(1, listing.deadline()).await?;
             let missing = || Error::undecodable(response.request_id, "the response has no count");
             response.count.ok_or_else(missing)
         }

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::future::Future;
 
-use serde_json::{Map, Value};
-
 use super::Query;
+use super::decode::ReportedError;
 use crate::{Link, generated};
 
 /// A row of a list of backups: [`Backup`](crate::Backup) or [`BackupDetail`](crate::BackupDetail).
@@ -20,8 +19,7 @@ pub struct List<T> {
     pub(crate) backups: Vec<T>,
     pub(crate) backups_links: Vec<Link>,
     pub(crate) count: Option<u64>,
-    /// What else the body has.
-    pub(crate) extra: Map<String, Value>,
+    pub(crate) error: Option<ReportedError>,
 }
 
 /// The operation that lists such rows. `build.rs` implements it for each operation of the contract.

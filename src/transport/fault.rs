@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::exchange::Transport;
 use super::hooks::Head;
+use crate::error::causes;
 use crate::generated::X_OPENSTACK_REQUEST_ID;
 use crate::query::Query;
 use crate::{Error, Fault};
@@ -63,7 +64,11 @@ impl<'a> Redactor<'a> {
     /// The start of a text, without the token.
     fn start(self, text: &str) -> String {
         // So much more that a part of the token is found that the cut goes through.
-        cut(&self.redact(first(text, MAX_TEXT + WINDOW * MAX_ESCAPE)), "...")
+        let redacted = self.redact(first(text, MAX_TEXT + WINDOW * MAX_ESCAPE));
+        match first(&redacted, MAX_TEXT) {
+            start if start.len() < redacted.len() => start.to_owned() + "...",
+            _ => redacted,
+        }
     }
 
     /// The start of a text as one line of plain text, without the token.
@@ -89,15 +94,10 @@ impl<'a> Redactor<'a> {
             Generated::CommunicationError(source)
             | Generated::ResponseBodyError(source)
             | Generated::InvalidUpgrade(source) => {
-                if exceeds_limit(&source) {
+                if causes(&source).any(<dyn StdError>::is::<LengthLimitError>) {
                     Error::TooLarge { request_id, attempts: 1, limit: transport.settings.body_limit }
                 } else {
-                    // The hooks' response has lost it; this one is without the query.
-                    let source = match Url::parse(&transport.endpoint) {
-                        Ok(endpoint) => source.with_url(endpoint),
-                        Err(_) => source.without_url(),
-                    };
-                    Error::Transport { request_id, attempts: 1, source }
+                    Error::Transport { request_id, attempts: 1, source: self.transport(source, &transport.endpoint) }
                 }
             }
             Generated::InvalidResponsePayload(body, source) => Error::Undecodable {
@@ -108,20 +108,25 @@ impl<'a> Redactor<'a> {
                 source: self.decode_error(&source),
             },
             Generated::UnexpectedResponse(response) => self.status(response, request_id, query).await,
-            // There are none: build.rs takes the responses that would become one out of the contract.
-            Generated::ErrorResponse(response) => Error::Status {
-                status: response.status(),
-                request_id,
-                attempts: 1,
-                fault: None,
-                text: String::new(),
-                marker_gone: false,
-            },
-            // The values were checked before, more strictly.
-            Generated::InvalidRequest(reason) | Generated::Custom(reason) => {
-                Error::InvalidRequest { parameter: "request".to_owned(), reason }
+            // The values were checked before, more strictly, and build.rs leaves no response for the first one.
+            Generated::ErrorResponse(_) | Generated::InvalidRequest(_) | Generated::Custom(_) => {
+                Error::InvalidRequest { parameter: "request".to_owned(), reason: "it can't be built".to_owned() }
             }
         }
+    }
+
+    /// The error of reqwest, with the endpoint in place of the request's URL; its text alone, where a server
+    /// has sent the token back in it (HTTP/2 has messages of its own).
+    fn transport(self, source: reqwest::Error, endpoint: &str) -> Box<dyn StdError + Send + Sync> {
+        let source = match Url::parse(endpoint) {
+            Ok(endpoint) => source.with_url(endpoint),
+            Err(_) => source.without_url(),
+        };
+        let text = causes(&source).fold(format!("{source:?}"), |text, cause| format!("{text} {cause}"));
+        if self.redact(&text) == text {
+            return source.into();
+        }
+        self.clean(&causes(&source).last().map(ToString::to_string).unwrap_or_default()).into()
     }
 
     /// serde quotes the values that it refuses, whole.
@@ -140,7 +145,7 @@ impl<'a> Redactor<'a> {
         if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             let location = response.headers().get(LOCATION);
             let location = location.map(|location| self.clean(&String::from_utf8_lossy(location.as_bytes())));
-            return Error::Redirect { status, location, request_id };
+            return Error::Redirect { status, location, request_id, attempts: 1 };
         }
         let body = start_of(response).await;
         let json = serde_json::from_slice::<Map<String, Value>>(&body).ok();
@@ -155,24 +160,6 @@ impl<'a> Redactor<'a> {
             fault: fault.map(Box::new),
         }
     }
-
-    /// The error that a response reports next to a list.
-    pub(crate) fn fault_in_list(self, extra: &Map<String, Value>) -> Option<String> {
-        let fault = read_fault(extra, |text| self.clean(text)).map(|(fault, _)| fault.message);
-        let error = extra.get("error").filter(|error| !error.is_null()).map(|error| self.clean(&error.to_string()));
-        fault.or(error).map(|message| format!("the response has a list and an error: {message}"))
-    }
-}
-
-fn exceeds_limit(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<LengthLimitError>() {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
 }
 
 /// The start of a body. One that breaks off is as good: the status decides.
@@ -243,13 +230,6 @@ pub(crate) fn plain_text(text: &str) -> String {
 /// The first characters of a text.
 fn first(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
-}
-
-fn cut(text: &str, mark: &str) -> String {
-    match first(text, MAX_TEXT) {
-        start if start.len() < text.len() => start.to_owned() + mark,
-        _ => text.to_owned(),
-    }
 }
 
 /// The start of what is written to it.

@@ -1,13 +1,13 @@
 //! [`RetryPolicy`], and the loop that follows it.
 
-use std::future::Future;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::OptionFuture;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
 use super::exchange::{Failure, Outcome, PageRequest, Response, Transport};
-use super::runtime::{before, on_current_runtime};
+use super::runtime::{Spawned, before, on_current_runtime};
 use crate::Error;
 use crate::query::Row;
 
@@ -97,25 +97,20 @@ impl Default for RetryPolicy {
 }
 
 impl Transport {
-    /// Fetches a page in as many attempts as the policy allows. `in_flight` is the outcome of a first attempt
-    /// that was begun before; none, if there is none or it was lost.
+    /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
     pub(crate) async fn fetch<T: Row>(
         &self,
         request: &PageRequest,
         policy: &RetryPolicy,
         deadline: Option<Instant>,
-        in_flight: impl Future<Output = Option<Outcome<T>>>,
+        mut in_flight: Option<Spawned<Outcome<T>>>,
     ) -> Result<Response<T>, Error> {
-        let mut in_flight = Some(in_flight);
         let (mut attempt, mut renewed, mut last) = (0_u32, false, None);
         loop {
             attempt = attempt.saturating_add(1);
-            let first = in_flight.take();
+            let in_flight = in_flight.take();
             let outcome = before(deadline, async {
-                let begun = match first {
-                    Some(first) => first.await,
-                    None => None,
-                };
+                let begun = OptionFuture::from(in_flight.map(Spawned::output)).await.flatten();
                 match begun {
                     Some(outcome) => outcome,
                     None => on_current_runtime(|| self.attempt(request, attempt, !renewed)).await,
@@ -137,13 +132,13 @@ impl Transport {
                 return Err(error);
             }
             tracing::warn!(page = request.page, attempt, ?delay, %error, "retrying");
-            on_current_runtime(|| sleep(delay)).await;
+            before(deadline, on_current_runtime(|| sleep(delay))).await;
             last = Some(Box::new(error));
         }
     }
 }
 
-/// The delay that a response asks for. Of several values the first one counts, and fractions are rounded up.
+/// Reads `Retry-After`. Of several values the first one counts, and fractions are rounded up.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
     if let Ok(date) = httpdate::parse_http_date(value.trim()) {

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_core::future::BoxFuture;
@@ -10,7 +11,9 @@ use futures_util::future::{Shared, WeakShared};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use reqwest::header::HeaderValue;
+use tokio::runtime::Id;
 
+use super::runtime::current_runtime;
 use crate::Error;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -77,8 +80,7 @@ pub(crate) fn header(token: String) -> Result<HeaderValue, &'static str> {
 /// The tokens of a client. A header's `Debug` does not show its value.
 #[derive(Debug)]
 pub(crate) enum Tokens {
-    None,
-    Fixed(HeaderValue),
+    Fixed(Option<HeaderValue>),
     Provided(Arc<Provided>),
 }
 
@@ -104,8 +106,8 @@ struct State {
     last: Option<Renewed>,
     /// The token that was rejected, until there is another one.
     rejected: Option<HeaderValue>,
-    /// The renewal in flight. Those who wait for it own it.
-    in_flight: Option<WeakShared<Renewal>>,
+    /// The renewal in flight, and its runtime, which may not be driven any more. Those who wait for it own it.
+    in_flight: Option<(Option<Id>, WeakShared<Renewal>)>,
 }
 
 impl fmt::Debug for Provided {
@@ -122,8 +124,7 @@ impl Tokens {
     /// The token to begin with.
     pub(crate) async fn current(&self) -> Result<Token, Error> {
         match self {
-            Self::None => Ok(Token { header: None, renewal: 0 }),
-            Self::Fixed(header) => Ok(Token { header: Some(header.clone()), renewal: 0 }),
+            Self::Fixed(header) => Ok(Token { header: header.clone(), renewal: 0 }),
             Self::Provided(provided) => provided.token(None).await,
         }
     }
@@ -132,7 +133,7 @@ impl Tokens {
     pub(crate) async fn renewed(&self, rejected: &Token) -> Option<Result<Token, Error>> {
         match self {
             Self::Provided(provided) => Some(provided.token(Some(rejected)).await),
-            _ => None,
+            Self::Fixed(_) => None,
         }
     }
 }
@@ -153,7 +154,9 @@ impl Provided {
             }
             _ => {}
         }
-        if let Some(in_flight) = state.in_flight.as_ref().and_then(WeakShared::upgrade) {
+        let runtime = current_runtime();
+        let same = state.in_flight.as_ref().filter(|(started_on, _)| *started_on == runtime);
+        if let Some(in_flight) = same.and_then(|(_, in_flight)| in_flight.upgrade()) {
             return in_flight;
         }
         if let Some(rejected) = rejected {
@@ -161,18 +164,24 @@ impl Provided {
             state.rejected.clone_from(&rejected.header);
         }
         // It is polled only when it was woken, not by each request that joins.
-        let mut renewal: FuturesUnordered<_> = [Arc::clone(self).renew(state.rejected.clone())].into_iter().collect();
+        let mut renewal: FuturesUnordered<_> =
+            [Arc::clone(self).renew(state.rejected.clone(), rejected.is_some())].into_iter().collect();
         let renewal =
             async move { renewal.next().await.unwrap_or_else(|| Err(BoxError::from("there was no renewal").into())) };
         let renewal = renewal.boxed().shared();
-        state.in_flight = renewal.downgrade();
+        state.in_flight = renewal.downgrade().map(|in_flight| (runtime, in_flight));
         renewal
     }
 
-    async fn renew(self: Arc<Self>, rejected: Option<HeaderValue>) -> Renewed {
+    /// A token that was rejected just now is not sent again; one that was before may be good by now.
+    async fn renew(self: Arc<Self>, rejected: Option<HeaderValue>, just_now: bool) -> Renewed {
         let told = rejected.as_ref().and_then(|header| header.to_str().ok()).map(str::to_owned);
-        let header = self.provider.token(told).await.and_then(|token| match header(token)? {
-            same if Some(&same) == rejected.as_ref() => Err("the provider returned the rejected token again".into()),
+        let provided = AssertUnwindSafe(async { self.provider.token(told).await }).catch_unwind().await;
+        let token = provided.unwrap_or_else(|_| Err("the provider panicked".into()));
+        let header = token.and_then(|token| match header(token)? {
+            same if just_now && Some(&same) == rejected.as_ref() => {
+                Err("the provider returned the rejected token again".into())
+            }
             header => Ok(header),
         });
         let mut state = self.lock();

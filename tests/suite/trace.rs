@@ -103,7 +103,7 @@ async fn trace() {
         "{retries:?}"
     );
     let repairs = output.lines("the marker's backup was deleted");
-    assert!(repairs.len() == 1 && repairs[0].contains("marker=\"b\""), "{repairs:?}");
+    assert!(repairs.len() == 1 && repairs[0].contains("page=3"), "{repairs:?}");
 
     assert!(!output.lines("hyper").is_empty(), "the libraries below trace, too");
     assert_eq!(output.lines(TOKEN), [""; 0]);
