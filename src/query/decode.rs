@@ -1,7 +1,10 @@
 //! How a response's body is read: [`from_slice`]. How the contract's types are: [`Object`] reads a struct
 //! from a JSON object, and from nothing else; [`list`] reads a list without spare capacity.
 
-use serde::de::{Deserialize, Deserializer, Visitor};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, forward_to_deserialize_any};
 use serde_json::value::RawValue;
 
@@ -54,10 +57,32 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     }
 }
 
-/// Reads a list, and gives back its spare capacity: that of the links is a seventh of the memory of a list of
-/// backups.
+/// The capacity of a list at first: the links that a backup has. serde begins with 4, which is a seventh of the
+/// memory of a list of backups.
+const CAPACITY: usize = 2;
+
+/// Reads a list without spare capacity.
 pub(crate) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let mut list = Vec::deserialize(deserializer)?;
-    list.shrink_to_fit();
-    Ok(list)
+    struct Items<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if list.capacity() == 0 {
+                    list.reserve_exact(CAPACITY);
+                }
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_seq(Items(PhantomData))
 }
