@@ -6,6 +6,7 @@ mod support;
 mod arguments;
 mod changes;
 mod contract;
+mod detail;
 mod errors;
 mod example;
 mod hostile;
