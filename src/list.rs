@@ -159,8 +159,9 @@ impl<T> ListBackups<T> {
     }
 
     /// Sets the minimum microversion of this request, for fields of [`BackupDetail`](crate::BackupDetail) that
-    /// need one. Default: the client's [`microversion`](crate::ClientBuilder::microversion). The response has to
-    /// state that it was applied.
+    /// need one. Default: none. The client's [`microversion`](crate::ClientBuilder::microversion) and those of
+    /// the parameters are minimums, too: the highest of them is sent, and the response has to state that it was
+    /// applied.
     pub fn microversion(mut self, microversion: Microversion) -> Self {
         self.listing.microversion = Some(microversion);
         self

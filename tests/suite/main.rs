@@ -7,6 +7,7 @@ mod api;
 mod arguments;
 mod changes;
 mod contract;
+mod detail;
 mod errors;
 mod example;
 mod hostile;

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use vbs_client::{Error, ListBackups};
 
 use crate::support::model::{self, Row};
-use crate::support::page;
 use crate::support::process::runtime;
 use crate::support::server::Server;
+use crate::support::{Listed, for_each_list, page_of};
 
 /// Names of parameters that take any text of up to 255 characters.
 static TEXTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
@@ -34,9 +34,9 @@ proptest! {
     /// A value arrives as it is, or is refused and nothing is sent.
     #[test]
     fn any_value_arrives_unchanged_or_is_refused(values in vec((0..TEXTS.len(), value()), 1..4)) {
-        runtime(false).block_on(async {
+        for_each_list!({ runtime(false).block_on(async {
             let server = Server::fixed(200, r#"{"backups":[]}"#).await;
-            let mut request = server.client().list_backups();
+            let mut request = T::request(&server.client());
             let mut expected = std::collections::BTreeMap::new();
             for (which, value) in &values {
                 request = request.parameter(TEXTS[*which], value).unwrap();
@@ -58,7 +58,7 @@ proptest! {
                 Err(other) => prop_assert!(false, "{:?}", other),
             }
             Ok(())
-        })?;
+        })? });
     }
 
     /// However a list is divided into pages, empty ones among them, pagination yields the list.
@@ -69,7 +69,7 @@ proptest! {
         limit in prop::option::of(4..9_u32),
         concurrency in 1..5_usize,
     ) {
-        runtime(false).block_on(async {
+        for_each_list!({ runtime(false).block_on(async {
             let rows: Vec<String> = (0..sizes.iter().sum()).map(|row| format!("row-{row}")).collect();
             let mut rest = rows.as_slice();
             let mut pages: Vec<Vec<String>> = Vec::new();
@@ -83,22 +83,22 @@ proptest! {
                 let at = request.get(if by_offset { "offset" } else { "marker" });
                 let number: usize = at.map_or(0, |at| at.trim_start_matches("page-").parse().unwrap());
                 if number > last {
-                    return request.page(&page(&[], None));
+                    return request.page(&page_of::<T>(&[], None));
                 }
                 let next = if by_offset { format!("offset={}", number + 1) } else { format!("limit=3&marker=page-{}", number + 1) };
                 let ids: Vec<_> = pages[number].iter().map(String::as_str).collect();
-                request.page(&page(&ids, (number < last).then_some(next.as_str())))
+                request.page(&page_of::<T>(&ids, (number < last).then_some(next.as_str())))
             })
             .await;
-            let mut request = server.client().list_backups().concurrency(concurrency);
+            let mut request = T::request(&server.client()).concurrency(concurrency);
             if let Some(limit) = limit {
                 request = request.limit(limit);
             }
-            let got: Vec<_> = request.items().map_ok(|row| row.id).try_collect().await.unwrap();
+            let got: Vec<_> = request.items().map_ok(Listed::id).try_collect().await.unwrap();
             prop_assert_eq!(got, rows);
             prop_assert!(concurrency > 1 || server.requests().len() == sizes.len());
             Ok(())
-        })?;
+        })? });
     }
 }
 
@@ -174,12 +174,13 @@ proptest! {
         prefetch in any::<bool>(),
     ) {
         // With a paused clock, so that responses come in an order that is the same every time.
-        runtime(true).block_on(async {
+        for_each_list!({ runtime(true).block_on(async {
             let mut rows = model::rows(rows).split_off(2);
             rows.iter_mut().for_each(|row| row.name = Some("nightly".to_owned()));
             let stayed = rows.iter().map(|row| row.id.clone()).collect();
             let world = Arc::new(Mutex::new(World { rows, stayed, inserted: 0 }));
             let shared = Arc::clone(&world);
+            let (changes, delays) = (changes.clone(), delays.clone());
             let server = Server::changing_model(
                 move |number| Duration::from_millis(delays[number % delays.len()]),
                 move |request, response| {
@@ -194,7 +195,7 @@ proptest! {
             )
             .await;
 
-            let mut request = server.client().list_backups().limit(limit).concurrency(concurrency).prefetch(prefetch);
+            let mut request = T::request(&server.client()).limit(limit).concurrency(concurrency).prefetch(prefetch);
             if fuzzy {
                 request = request.name_like("night");
             }
@@ -204,7 +205,7 @@ proptest! {
                 let mut items = request.items();
                 let error = loop {
                     match items.try_next().await {
-                        Ok(Some(row)) => got.push(row.id),
+                        Ok(Some(row)) => got.push(row.id()),
                         Ok(None) => break None,
                         Err(error) => break Some(error),
                     }
@@ -233,6 +234,6 @@ proptest! {
             }
             prop_assert_eq!(of_them, stayed);
             Ok(())
-        })?;
+        })? });
     }
 }

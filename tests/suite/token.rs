@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::TryStreamExt;
 use futures::future::{BoxFuture, join_all};
 use vbs_client::{Client, Error, TokenProvider};
 
