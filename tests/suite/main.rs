@@ -16,6 +16,8 @@ mod read_ahead;
 mod reference;
 mod retry;
 mod secrets;
+mod timeouts;
+mod tls;
 mod token;
 mod trace;
 mod wire;
