@@ -5,6 +5,7 @@ mod support;
 
 mod arguments;
 mod changes;
+mod continuity;
 mod contract;
 mod errors;
 mod example;

@@ -29,8 +29,7 @@ impl TlsServer {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth();
-        let acceptor =
-            TlsAcceptor::from(Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap()));
+        let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -82,7 +81,8 @@ async fn a_certificate_that_is_not_trusted_fails_at_once() {
 async fn a_certificate_for_another_host_fails_at_once() {
     let server = TlsServer::start("other.example").await;
     let error = refused(&client(server.address, Some(&server.certificate))).await.to_string();
-    let expected = format!("could not connect to {}: invalid peer certificate: certificate not valid for name ", server.address);
+    let expected =
+        format!("could not connect to {}: invalid peer certificate: certificate not valid for name ", server.address);
     assert!(error.starts_with(&expected), "{error}");
     assert_eq!(server.connections.load(Ordering::Relaxed), 1);
 }
