@@ -38,6 +38,8 @@ pub(crate) struct Pager<T> {
     /// The id of the first row yielded.
     first: Option<String>,
     pub(crate) last_page: LastPage,
+    /// Whether a recovery has read nothing but rows that were yielded before.
+    pub(crate) reads_again: bool,
     position: Position,
     read_ahead: ReadAhead<T>,
     /// The number of the last page requested.
@@ -72,6 +74,7 @@ impl<T: Row> Pager<T> {
             empty_pages: 0,
             first: None,
             last_page: LastPage::default(),
+            reads_again: false,
             position: Position::Start,
             requested: 0,
             new_rows: 0,
@@ -151,12 +154,16 @@ impl<T: Row> Pager<T> {
                         return Ok(response);
                     }
                 }
-                Ok(response) => {
+                Ok(mut response) => {
+                    let size = response.rows.len();
                     // A marker leads to the same row again, but not with an offset from there.
                     let query = &self.listing.query;
-                    let start = query.marker().filter(|_| query.offset() == 0).map(str::to_owned);
+                    let mut start = query.marker().filter(|_| query.offset() == 0).map(str::to_owned);
+                    if self.reads_again {
+                        start = self.drop_yielded(&mut response).or(start);
+                    }
                     self.accept(&response, start)?;
-                    self.record_size(&page, response.rows.len());
+                    self.record_size(&page, size);
                     return Ok(response);
                 }
                 // The marker that its offset counts from may be gone.

@@ -84,17 +84,29 @@ impl<T: Row> Pager<T> {
                 marker,
                 "the marker's backup was deleted, continuing after an earlier one"
             );
-            {
-                let yielded: HashSet<_> = self.last_page.ids().collect();
-                response.rows.retain(|row| !yielded.contains(row.id()));
-            }
-            self.accept(&response, Some(marker))?;
+            let start = self.drop_yielded(&mut response).unwrap_or(marker);
+            self.accept(&response, Some(start))?;
             return Ok(response);
         }
+        let reason = match all {
+            true => "the marker's backup and those before it on its page were deleted",
+            false => "the marker's backup was deleted, and so were all before it that were tried",
+        };
         Err(Error::Pagination {
             request_id: error.request_id().map(str::to_owned),
-            reason: "the marker's backup and those before it on its page were deleted".to_owned(),
+            reason: reason.to_owned(),
             cursor: self.last_page.start.as_deref().filter(|_| all).map(Cursor::after),
         })
+    }
+
+    /// Drops the rows that were yielded before, in this page and, where it has no others, in the next one.
+    /// Returns the marker that leads to the first row after those.
+    pub(crate) fn drop_yielded(&mut self, response: &mut Response<T>) -> Option<String> {
+        let yielded: HashSet<_> = self.last_page.ids().collect();
+        let before = response.rows.iter().map_while(|row| yielded.get(row.id())).last();
+        let start = before.map(|id| (*id).to_owned());
+        response.rows.retain(|row| !yielded.contains(row.id()));
+        self.reads_again = response.rows.is_empty();
+        start
     }
 }

@@ -246,6 +246,48 @@ async fn recovery_takes_few_requests_however_large_the_page() {
     assert!(server.requests().len() <= 2 + 12, "{}", server.requests().len());
 }
 
+/// The earlier row leads to less than was yielded.
+#[tokio::test]
+async fn recovery_continues_where_the_maximum_page_size_falls() {
+    for maximum in [1, 2, 5, 18] {
+        let world: World = Arc::new(Mutex::new(model::rows(50).split_off(2)));
+        let rows = Arc::clone(&world);
+        let server = Server::start(move |request, number| {
+            let maximum = if number == 0 { 20 } else { maximum };
+            request.with_maximum(maximum).model(&rows.lock().unwrap())
+        })
+        .await;
+        let before = all(&world);
+        // Ten rows are left before the marker, and the last of them are not tried.
+        let deleted = [&before[12..13], &before[15..16], &before[17..20]].concat();
+        let mut pages = server.client().list_backups().limit(20).prefetch(false).pages();
+        let mut got: Vec<_> = pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id).collect();
+        delete(&world, &deleted);
+        while let Some(page) = pages.try_next().await.unwrap() {
+            got.extend(page.into_iter().map(|row| row.id));
+        }
+        assert_eq!(got, before, "maximum {maximum}");
+    }
+}
+
+/// The second recovery reads rows again that were yielded before the first one.
+#[tokio::test]
+async fn a_recovery_after_a_recovery_yields_no_row_twice() {
+    let (world, server) = world(80).await;
+    let before = all(&world);
+    let mut pages = server.client().list_backups().limit(20).prefetch(false).pages();
+    let mut got: Vec<_> = pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id).collect();
+    // The fourth row from the end is the marker of the recovery.
+    delete(&world, &before[17..20]);
+    got.extend(pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id));
+    assert_eq!(got, before[..got.len()]);
+    // All that the second page has brought.
+    delete(&world, &before[20..got.len()]);
+    let rest = pages.try_collect::<Vec<_>>().await.unwrap();
+    got.extend(rest.into_iter().flatten().map(|row| row.id));
+    assert_eq!(got, before);
+}
+
 /// VBS has a format of its own, without Cinder's names.
 #[tokio::test]
 async fn a_404_about_the_marker_in_the_vendors_format_is_recovered() {
