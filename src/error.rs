@@ -238,8 +238,7 @@ impl Error {
     }
 
     /// Where the listing can be resumed, with [`resume_at`](crate::ListBackups::resume_at), where that is not
-    /// the last page's [`cursor`](crate::Page::cursor): all backups of that page were deleted. Those of its
-    /// backups that were not, if any, are yielded again.
+    /// the last page's [`cursor`](crate::Page::cursor): all backups of that page were deleted.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
         match self {

@@ -281,6 +281,7 @@ impl<T: Row> ListBackups<T> {
             listing.query.remove(&MARKER);
             listing.query.check()?;
             let response: Response<T> = listing.fetch(1, listing.deadline()).await?;
+            listing.check_rows(&response, None)?;
             let missing = || Error::undecodable(response.request_id, "the response has no count");
             response.count.ok_or_else(missing)
         }

@@ -49,14 +49,17 @@ impl LastPage {
         self.ids().nth_back(rows)
     }
 
-    /// The markers to try in place of a deleted one: all rows of the page, the last one first, or as many as
-    /// may be requested, further and further apart, down to the first one.
-    fn candidates(&self, deleted: &str) -> Vec<String> {
+    /// The markers to try in place of a deleted one, and whether these are all rows of the page. Of a large page,
+    /// they are further and further apart, and the last one leads to its first row.
+    fn candidates(&self, deleted: &str) -> (Vec<String>, bool) {
         let ids: Vec<&str> = self.ids().rev().filter(|id| *id != deleted).collect();
-        let skipped = ids.len().saturating_sub(MAX_REQUESTS);
-        let last = MAX_REQUESTS - 1;
-        let spread = (0..MAX_REQUESTS).map(|i| i + skipped * i.pow(3) / last.pow(3));
-        spread.filter_map(|i| ids.get(i)).map(|id| (*id).to_owned()).collect()
+        let all = ids.len() <= MAX_REQUESTS;
+        let start = self.start.iter().filter(|_| !all);
+        let rows = MAX_REQUESTS - start.clone().count();
+        let (skipped, last) = (ids.len().saturating_sub(rows), rows - 1);
+        let spread = (0..rows).map(|i| i + skipped * i.pow(3) / last.pow(3));
+        let tried = spread.filter_map(|i| ids.get(i)).map(|id| (*id).to_owned());
+        (tried.chain(start.cloned()).collect(), all)
     }
 }
 
@@ -70,7 +73,8 @@ impl<T: Row> Pager<T> {
         let deleted = self.listing.query.marker().unwrap_or_default().to_owned();
         let yielded: HashSet<String> = self.last_page.ids().map(str::to_owned).collect();
         let mut requests = 0..MAX_REQUESTS;
-        for marker in self.last_page.candidates(&deleted) {
+        let (candidates, all) = self.last_page.candidates(&deleted);
+        for marker in candidates {
             self.listing.query.advance(&Cursor::after(&marker));
             let mut start = marker;
             while requests.next().is_some() {
@@ -99,7 +103,7 @@ impl<T: Row> Pager<T> {
         Err(Error::Pagination {
             request_id: error.request_id().map(str::to_owned),
             reason: "the marker's backup was deleted, and so were the ones before it that were tried".to_owned(),
-            cursor: self.last_page.start.as_deref().map(Cursor::after),
+            cursor: self.last_page.start.as_deref().filter(|_| all).map(Cursor::after),
         })
     }
 }
@@ -108,26 +112,31 @@ impl<T: Row> Pager<T> {
 mod tests {
     use super::*;
 
-    fn candidates(rows: usize) -> Vec<usize> {
-        let ids: Vec<_> = (0..=rows).map(|row| row.to_string()).collect();
-        let page = LastPage { ids: ids.iter().map(|id| format!("{id}\n")).collect(), ..LastPage::default() };
-        page.candidates(&rows.to_string()).iter().map(|id| id.parse().unwrap()).collect()
+    fn candidates(rows: usize, start: Option<&str>) -> (Vec<usize>, bool) {
+        let ids = (0..=rows).map(|row| format!("{row}\n")).collect();
+        let page = LastPage { ids, start: start.map(str::to_owned), ..LastPage::default() };
+        let (candidates, all) = page.candidates(&rows.to_string());
+        (candidates.iter().map(|id| id.parse().unwrap()).collect(), all)
     }
 
     #[test]
     fn every_row_of_a_small_page_is_a_candidate() {
         for rows in 0..=MAX_REQUESTS {
-            assert_eq!(candidates(rows), (0..rows).rev().collect::<Vec<_>>());
+            assert_eq!(candidates(rows, Some("999")), ((0..rows).rev().collect(), true));
         }
     }
 
     #[test]
     fn candidates_of_a_large_page_reach_from_its_last_row_to_its_first() {
         for rows in [13, 20, 100, 1000, 40_000] {
-            let candidates = candidates(rows);
-            assert_eq!(candidates.len(), MAX_REQUESTS, "{rows}");
-            assert_eq!((candidates[0], candidates[MAX_REQUESTS - 1]), (rows - 1, 0), "{rows}");
-            assert!(candidates.is_sorted_by(|one, next| one > next), "{candidates:?}");
+            let (without_start, all) = candidates(rows, None);
+            assert_eq!((without_start.len(), all), (MAX_REQUESTS, false), "{rows}");
+            assert_eq!((without_start[0], without_start[MAX_REQUESTS - 1]), (rows - 1, 0), "{rows}");
+            assert!(without_start.is_sorted_by(|one, next| one > next), "{without_start:?}");
+
+            let (with_start, _) = candidates(rows, Some("999999"));
+            assert_eq!((with_start.len(), with_start[MAX_REQUESTS - 1]), (MAX_REQUESTS, 999_999), "{rows}");
+            assert_eq!((with_start[0], with_start[MAX_REQUESTS - 2]), (rows - 1, 0), "{rows}");
         }
     }
 }

@@ -103,7 +103,7 @@ impl<'a> Redactor<'a> {
             Generated::InvalidResponsePayload(body, source) => Error::Undecodable {
                 request_id,
                 attempts: 1,
-                truncated: source.is_eof() && !body.is_empty() && head.is_some_and(|head| head.ends_with_connection),
+                truncated: source.is_eof() && head.is_some_and(|head| head.ends_with_connection),
                 text: self.start(&String::from_utf8_lossy(body.get(..MAX_BODY).unwrap_or(&body))),
                 source: self.decode_error(&source),
             },

@@ -178,6 +178,33 @@ async fn an_undecodable_200_reports_the_position_and_the_start_of_the_body() {
     assert!(matches!(error, Error::Undecodable { .. }) && error.to_string().len() < 1000);
 }
 
+/// Such a list is not right.
+#[tokio::test]
+async fn a_list_with_an_error_next_to_it_is_an_error() {
+    for (body, message) in [
+        (
+            r#"{"backups":[],"error":{"code":500,"title":"x","message":"The database is gone."}}"#,
+            "The database is gone.",
+        ),
+        (r#"{"backups":[],"error":{"message":"no","code":"VolumeBackup.0123"}}"#, "no"),
+        (r#"{"error":{"code":500},"backups":[]}"#, "500"),
+        (r#"{"backups":[],"error":"no database"}"#, "no database"),
+        (r#"{"backups":[],"error_msg":"denied","error_code":"APIGW.0301"}"#, "denied"),
+    ] {
+        let error = failing(200, body).await;
+        assert!(matches!(error, Error::Undecodable { .. }), "{error:?}");
+        assert!(!error.is_retryable() && error.request_id() == Some("req-1"), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("the response has a list and an error: ") && text.contains(message), "{text}");
+    }
+    for body in
+        [r#"{"backups":[],"error":null}"#, r#"{"backups":[],"backups_links":[],"servers":{"a":1},"took":"3 ms"}"#]
+    {
+        let server = Server::fixed(200, body).await;
+        assert!(server.client().list_backups().send().await.unwrap().is_last(), "{body}");
+    }
+}
+
 /// The error of a client that waits 300 ms for this reply.
 async fn failing_at(reply: Reply) -> Error {
     let server = Server::script(vec![reply]).await;

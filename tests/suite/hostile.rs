@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use vbs_client::Error;
 
+use crate::secrets::{everything, part_of_token};
 use crate::support::process::{in_own_process, runtime};
 use crate::support::server::{Reply, Server, closing, last_response};
 use crate::support::{Listed, for_each_list, page_of, test_both_lists};
@@ -56,6 +57,36 @@ async fn endless_body<T: Listed>() {
     assert_eq!(error.to_string(), "the body of the response exceeds 67108864 bytes");
     assert!(!error.is_retryable());
     // 64 MiB, and what it takes to put them together.
+    assert!(peak() - before < 256 * MIB, "{} MiB", (peak() - before) / MIB);
+}
+
+#[test]
+fn a_large_undecodable_body_takes_bounded_memory() {
+    in_own_process(|| runtime(false).block_on(large_undecodable_bodies()));
+}
+
+/// Of a token of 8 KiB, in as many forms as a body of 60 MiB has room for.
+async fn large_undecodable_bodies() {
+    let token: String = (0..8192).map(|_| fastrand::alphanumeric()).collect();
+    let escaped: String = token.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let before = peak();
+    for (start, repeated) in [
+        ("", token.clone()),
+        ("<html>", format!("{token}\r\n")),
+        ("{\"backups\":\"", token.clone()),
+        ("{\"backups\":[{\"id\":\"", escaped.clone()),
+        ("{\"backups\":[{\"id\":7,\"name\":\"", escaped.clone()),
+        ("{\"backups\":[],\"count\":\"", escaped),
+    ] {
+        let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{start}", 60 * MIB);
+        let server = Server::script(vec![Reply::endless(head.into_bytes(), repeated.into_bytes())]).await;
+        let error = server.builder().token(&token).build().unwrap().list_backups().send().await.unwrap_err();
+        assert!(matches!(error, Error::Undecodable { .. }), "{start}: {error:?}");
+        let text = everything(&error);
+        assert!(text.len() < 10_000, "{start}: {}", text.len());
+        assert_eq!(part_of_token(&text, &token), None, "{start}");
+    }
+    // The body once, and what it takes to put it together or to decode it.
     assert!(peak() - before < 256 * MIB, "{} MiB", (peak() - before) / MIB);
 }
 

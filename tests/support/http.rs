@@ -1,7 +1,6 @@
 //! What every test binary needs for HTTP.
 
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use vbs_client::{Client, ClientBuilder};
 
 /// The builder of all clients in the tests: they ignore proxies set in the environment, and do not
@@ -11,7 +10,7 @@ pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
 }
 
 /// The head of the next request, unless the connection is closed.
-pub async fn read_head(stream: &mut TcpStream) -> Option<String> {
+pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {

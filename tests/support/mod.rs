@@ -8,6 +8,7 @@ pub mod model;
 pub mod openapi;
 pub mod process;
 pub mod server;
+pub mod trace;
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};

@@ -157,6 +157,14 @@ impl Reply {
         Self { content: Content::Deferred(Arc::new(reply)), ..Self::new([], Then::KeepAlive) }
     }
 
+    /// Sends half of it and closes the connection.
+    pub fn cut(mut self) -> Self {
+        if let Content::Bytes(bytes) = &mut self.content {
+            bytes.truncate(bytes.len() / 2);
+        }
+        Self { then: Then::Close, ..self }
+    }
+
     /// The same, so much later; not at all where the client has closed the connection by then.
     pub fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
