@@ -33,7 +33,7 @@ pub fn figures() -> Vec<Figure> {
          serde = { version = \"1\", features = [\"derive\"] }\n\
          tokio = { version = \"1\", features = [\"rt-multi-thread\"] }",
         &format!(
-            "#[path = {:?}]\nmod floor;\nfn main() {{ let _ = floor::list(&reqwest::Client::new(), \"\", \"\"); }}",
+            "#[path = {:?}]\nmod floor;\nfn main() {{ let _ = floor::list::<floor::Backup>(&reqwest::Client::new(), \"\", \"\"); }}",
             format!("{ROOT}/benches/list/floor.rs")
         ),
     ));
