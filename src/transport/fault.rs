@@ -41,8 +41,14 @@ impl<'a> Redactor<'a> {
 
     /// A text without the token, in upper and lower case, cut, wrapped or escaped.
     fn redact(self, text: &str) -> String {
-        let (token, _) = significant(self.0);
-        let (characters, places) = significant(text);
+        // As it is, too: what looks like an escape may end with the token's first characters.
+        self.redact_as(first_character, &self.redact_as(unescape, text))
+    }
+
+    /// The same, where its characters are read so.
+    fn redact_as(self, read: Read, text: &str) -> String {
+        let (token, _) = significant(self.0, read);
+        let (characters, places) = significant(text, read);
         let length = token.len().clamp(1, WINDOW);
         let mut redacted = String::new();
         let mut copied = 0;
@@ -242,11 +248,14 @@ impl Write for Start {
     }
 }
 
+/// Reads the first character of a text, and its length there in bytes.
+type Read = fn(&str) -> Option<(char, usize)>;
+
 /// The characters of a text that a token can have, in lower case, and where each begins and ends in it.
-/// Escapes are decoded, blanks and line breaks left out.
-fn significant(text: &str) -> (String, Vec<(usize, usize)>) {
+/// Blanks and line breaks are left out.
+fn significant(text: &str, read: Read) -> (String, Vec<(usize, usize)>) {
     let (mut characters, mut places, mut at) = (String::new(), Vec::new(), 0);
-    while let Some((character, length)) = text.get(at..).and_then(unescape) {
+    while let Some((character, length)) = text.get(at..).and_then(read) {
         if character.is_ascii_graphic() && character != '\\' {
             characters.push(character.to_ascii_lowercase());
             places.push((at, at + length));
@@ -256,7 +265,11 @@ fn significant(text: &str) -> (String, Vec<(usize, usize)>) {
     (characters, places)
 }
 
-/// The first character of a text, and its length there in bytes: `A`, `\u0041`, `%41`, `&#x41;` or `&#65;`.
+fn first_character(text: &str) -> Option<(char, usize)> {
+    text.chars().next().map(|first| (first, first.len_utf8()))
+}
+
+/// The same where it may be escaped: `A`, `\u0041`, `%41`, `&#x41;` or `&#65;`.
 fn unescape(text: &str) -> Option<(char, usize)> {
     let escapes = [("\\u", 16, Some(4), ""), ("%", 16, Some(2), ""), ("&#x", 16, None, ";"), ("&#", 10, None, ";")];
     let decoded = escapes.iter().find_map(|(start, radix, digits, end)| {
@@ -265,7 +278,7 @@ fn unescape(text: &str) -> Option<(char, usize)> {
         let code = rest.get(..digits).filter(|code| code.chars().all(|c| c.is_ascii_hexdigit()))?;
         Some((char::from_u32(u32::from_str_radix(code, *radix).ok()?)?, start.len() + digits + end.len()))
     });
-    decoded.or_else(|| text.chars().next().map(|first| (first, first.len_utf8())))
+    decoded.or_else(|| first_character(text))
 }
 
 #[cfg(test)]
@@ -296,6 +309,18 @@ mod tests {
             TOKEN[20..20 + WINDOW].to_owned(),
         ] {
             assert_eq!(redact(&format!("a {text} b")).replace("\r\n", ""), "a [token] b", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_redacted_next_to_what_looks_like_an_escape() {
+        let token = HeaderValue::from_static("4a5b6c7d8e9f0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e7f");
+        let part = |at: usize| token.to_str().unwrap()[at..at + WINDOW].to_owned();
+        for start in ["%", "%4", "\\u00", "\\u004", "&#", "&#x", "&#x4", "\\", "%%"] {
+            for end in ["", ";", "1", "%", "\\"] {
+                let text = Redactor::new(Some(&token)).redact(&format!("{start}{}{end}", part(10)));
+                assert!(!text.contains(&part(10)), "{start} {end}: {text}");
+            }
         }
     }
 

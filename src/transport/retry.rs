@@ -141,7 +141,9 @@ impl Transport {
 /// Reads `Retry-After`. Of several values the first one counts, and fractions are rounded up.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(date) = httpdate::parse_http_date(value.trim()) {
+    // Dates have a comma of their own.
+    let date = value.find("GMT").and_then(|at| value.get(..at + 3)).unwrap_or(value);
+    if let Ok(date) = httpdate::parse_http_date(date.trim()) {
         return date.duration_since(SystemTime::now()).ok();
     }
     let value = value.split([',', ';']).next().unwrap_or_default().trim();
@@ -218,6 +220,7 @@ mod tests {
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
         let left = read(&date).unwrap();
         assert!((Duration::from_secs(80)..=Duration::from_secs(90)).contains(&left), "{left:?}");
+        assert!(read(&format!("{date}, {date}")).is_some_and(|first| first <= left), "the first of several");
         for value in ["", "soon", "-1", "+1", ".5", "1.", "1.x", ", 5", "Wed, 21 Oct 2015 07:28:00 GMT"] {
             assert_eq!(read(value), None, "{value}");
         }
