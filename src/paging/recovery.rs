@@ -88,9 +88,10 @@ impl<T: Row> Pager<T> {
             self.accept(&response, Some(start))?;
             return Ok(response);
         }
-        let reason = match all {
-            true => "the marker's backup and those before it on its page were deleted",
-            false => "the marker's backup was deleted, and so were all before it that were tried",
+        let reason = if all {
+            "the marker's backup and those before it on its page were deleted"
+        } else {
+            "the marker's backup was deleted, and so were all before it that were tried"
         };
         Err(Error::Pagination {
             request_id: error.request_id().map(str::to_owned),

@@ -57,14 +57,14 @@ async fn trace() {
         }
     };
     assert_eq!(spans.len(), server.requests().len(), "{spans:#?}");
-    shows(&spans[0], &["page=1", "attempt=1", "status=401"]);
-    shows(&spans[1], &["page=1", "attempt=1", "status=200"]);
-    shows(&spans[2], &["page=2", "attempt=1", "status=503"]);
-    shows(&spans[3], &["page=2", "attempt=2", "status=200"]);
-    shows(&spans[4], &["page=3", "attempt=1", "status=404"]);
-    shows(&spans[5], &["page=3", "attempt=1", "status=200"]);
+    shows(spans[0], &["page=1", "attempt=1", "status=401"]);
+    shows(spans[1], &["page=1", "attempt=1", "status=200"]);
+    shows(spans[2], &["page=2", "attempt=1", "status=503"]);
+    shows(spans[3], &["page=2", "attempt=2", "status=200"]);
+    shows(spans[4], &["page=3", "attempt=1", "status=404"]);
+    shows(spans[5], &["page=3", "attempt=1", "status=200"]);
     // It is not a list.
-    shows(&spans[6], &["page=1", "attempt=1", "status=200"]);
+    shows(spans[6], &["page=1", "attempt=1", "status=200"]);
 
     assert_eq!(lines("INFO vbs_client::transport::token: the token was rejected, renewing it").len(), 1);
     let retries = lines("WARN vbs_client::transport::retry: retrying");
