@@ -31,7 +31,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 }
 
-/// What the fuzz targets reach, and nobody else.
+/// Internal functions for the fuzz targets.
 #[cfg(fuzzing)]
 #[allow(missing_docs)]
 pub mod fuzzing {

@@ -29,8 +29,8 @@ use crate::{Backup, Client, Error, Page};
 ///
 /// # Microversions
 ///
-/// A request is sent in the lowest microversion in which all its parameters work, and in none where every one
-/// will do. The response has to state that it was applied, or there is [`Error::MicroversionNotHonored`] in
+/// A request is sent in the lowest microversion in which all its parameters work, and without one where every
+/// one works. The response has to state that it was applied, or there is [`Error::MicroversionNotHonored`] in
 /// place of a list that may not be filtered.
 ///
 /// # Examples
@@ -117,15 +117,15 @@ impl<T> ListBackups<T> {
     ///
     /// Pages are fetched one after another by default. With more, later pages are fetched early, by offset.
     /// Each overlaps the page before it by one backup; on a mismatch, because backups were created or deleted
-    /// meanwhile, it is discarded and fetched again by marker. So the list is the same as without, and no
-    /// backup is yielded twice. An error follows the backups before it.
+    /// meanwhile, it is discarded and fetched again by marker. The list is the same as with a concurrency of 1,
+    /// and no backup is yielded twice. Backups before an error are yielded first.
     ///
     /// - **When it helps**: where a response takes its time, because of the distance or because the service
     ///   has several workers. Pages overlap by one backup, so those after the first add one less; with a
     ///   [`limit`](Self::limit) of 1 they would add none, and are fetched one after another. Where the
     ///   service's own maximum is below the limit, or there is no limit, the first page shows the page size.
     /// - **What it costs the service**: the same backups, more of them at once; up to `requests - 1` empty pages
-    ///   after the end; and as many pages again for each mismatch.
+    ///   after the end; and each discarded page a second time.
     /// - **What it costs here**: up to `requests` pages in memory, and as many connections.
     /// - **Rate limits**: after a transient fault such as 429, concurrency is halved, then raised by one after
     ///   enough successful pages; each throttling doubles how many that takes. Only the page that is waited
@@ -210,7 +210,7 @@ impl<T: Row> ListBackups<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send). An error follows the pages before it, and ends the stream. The listing can
+    /// Those of [`send`](Self::send). Pages before an error are yielded first; it ends the stream. The listing can
     /// be resumed at the last page's [`cursor`](Page::cursor), or at the error's where it has
     /// [one](Error::cursor):
     ///
@@ -255,7 +255,7 @@ impl<T: Row> ListBackups<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send). An error follows the backups before it, and ends the stream. The listing can
+    /// Those of [`send`](Self::send). Backups before an error are yielded first; it ends the stream. The listing can
     /// be resumed at [`Cursor::after`] the last backup.
     ///
     /// # Panics

@@ -166,8 +166,8 @@ struct Listing {
 }
 
 fn listing(role: &str) -> Listing {
-    let said = output(&mut run(role));
-    let mut numbers = said.split_whitespace().map(|number| number.parse::<f64>().unwrap());
+    let report = output(&mut run(role));
+    let mut numbers = report.split_whitespace().map(|number| number.parse::<f64>().unwrap());
     let mut number = || numbers.next().unwrap();
     Listing { wall: number(), cpu: number(), peak: number(), rows: number() as usize }
 }
@@ -426,9 +426,9 @@ fn instructions() -> Vec<Figure> {
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().unwrap());
         command.env(ROLE, format!("{who} 1 {} {PAGE} 1 {offset} token", server.address));
         let output = command.output().expect("valgrind, to count instructions");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{said}");
-        let line = said.lines().find_map(|line| line.split_once("Collected : ")).unwrap();
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{report}");
+        let line = report.lines().find_map(|line| line.split_once("Collected : ")).unwrap();
         line.1.trim().parse::<f64>().unwrap()
     };
     let per_row = |who: &str| (count(who, 0) - count(who, 10_000)) / 10_000.0;

@@ -124,7 +124,7 @@ fn respond(rows: &[Row], request: &HttpMockRequest) -> HttpMockResponse {
     let version = headers.get("openstack-api-version").and_then(|value| value.to_str().ok());
     let version = version.map_or("3.0", |version| version.trim_start_matches("volume "));
     let (status, body) = match version.parse() {
-        Ok(version) => answer(rows, request.uri().path(), request.uri().query().unwrap_or_default(), version),
+        Ok(version) => response(rows, request.uri().path(), request.uri().query().unwrap_or_default(), version),
         Err(_) => fault(400, "badRequest", "malformed microversion"),
     };
     HttpMockResponse::builder()
@@ -142,7 +142,7 @@ fn fault(code: u16, kind: &str, message: &str) -> (u16, Value) {
 
 /// Cinder's response to a query of either list: filters combined with AND, then marker, then offset, then
 /// limit.
-pub fn answer(rows: &[Row], path: &str, query: &str, version: Microversion) -> (u16, Value) {
+pub fn response(rows: &[Row], path: &str, query: &str, version: Microversion) -> (u16, Value) {
     let detailed = path.ends_with("/detail");
     let fuzzy = version >= Microversion::new(3, 31);
     let counted = version >= Microversion::new(3, 45);

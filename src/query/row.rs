@@ -26,8 +26,6 @@ pub struct List<T> {
 pub trait Operation: Sized {
     /// Its `operationId`.
     const OPERATION: &'static str;
-    /// Its path, as the contract writes it.
-    const PATH: &'static str;
 
     /// The id of the backup.
     fn id(&self) -> &str;

@@ -7,12 +7,12 @@
 # not. Cinder's API runs twice on the one database: `cinder` as it comes, and
 # `strict` as an operator may have it: fuzzy filters not enabled for plain users,
 # the user and the project of a backup shown to them, and links (public_endpoint)
-# that name an address where nobody answers.
+# that name an address where nobody responds.
 #
 #   cloud.sh run COMMAND [ARG ...]   up, the command with the OS_* variables, down
 #   cloud.sh up       install (once), start, seed, print the OS_* lines
 #   cloud.sh env      print the OS_* lines of the running cloud
-#   cloud.sh status   what runs; exit 0 only when all answer
+#   cloud.sh status   what runs; exit 0 only when all respond
 #   cloud.sh down     stop all (CLOUD_PURGE=1: and remove everything but venv)
 #
 #   eval "$(cloud.sh up)"      # only the OS_* lines go to stdout
@@ -41,7 +41,7 @@ CLOUD_KEYSTONE_CONF=${CLOUD_KEYSTONE_CONF:-}    # extra lines for keystone.conf
 CLOUD_BACKUP_FILTERS=${CLOUD_BACKUP_FILTERS:-name status volume_id name~ status~ volume_id~}
 CLOUD_TOKEN_SECONDS=${CLOUD_TOKEN_SECONDS:-3600}          # a token's life
 CLOUD_TOKEN_CACHE_SECONDS=${CLOUD_TOKEN_CACHE_SECONDS:-300} # Cinder trusts a token it has seen; -1: never
-CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to answer
+CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to respond
 
 REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1)
 
@@ -195,7 +195,7 @@ running() {                                     # running NAME: is the pid it wr
     [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$CLOUD_DIR/$1" ]]
 }
 
-answers() { curl -sf --noproxy '*' --max-time 5 -o /dev/null "$1"; }
+responds() { curl -sf --noproxy '*' --max-time 5 -o /dev/null "$1"; }
 
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -210,7 +210,7 @@ start() {                                       # start NAME PORT URL WORKERS [E
         --pid "$CLOUD_DIR/$name/pid" --bind "127.0.0.1:$port" --workers "$workers" \
         --timeout 120 --no-control-socket --capture-output --error-logfile "$log" app:application
     local deadline=$((SECONDS + CLOUD_START_SECONDS))
-    until answers "$url"; do
+    until responds "$url"; do
         (( SECONDS < deadline )) || { stop "$name"; fail "$name did not start: see $log"; }
         sleep 0.1
     done
@@ -255,19 +255,19 @@ session.trust_env = False
 
 
 def log_in():
-    answer = session.post(url + '/auth/tokens', json={'auth': {
+    response = session.post(url + '/auth/tokens', json={'auth': {
         'identity': {'methods': ['password'], 'password': {'user': user}}, 'scope': scope}})
-    answer.raise_for_status()
-    session.headers['X-Auth-Token'] = answer.headers['X-Subject-Token']
+    response.raise_for_status()
+    session.headers['X-Auth-Token'] = response.headers['X-Subject-Token']
 
 
 def call(method, path, **kw):
-    answer = session.request(method, url + path, **kw)
-    if answer.status_code == 401:               # CLOUD_TOKEN_SECONDS is short
+    response = session.request(method, url + path, **kw)
+    if response.status_code == 401:               # CLOUD_TOKEN_SECONDS is short
         log_in()
-        answer = session.request(method, url + path, **kw)
-    answer.raise_for_status()
-    return answer.json() if answer.content else None
+        response = session.request(method, url + path, **kw)
+    response.raise_for_status()
+    return response.json() if response.content else None
 
 
 def ensure(kind, match, extra=None):
@@ -438,7 +438,7 @@ status() {
             cinder) url=$CINDER_URL/healthcheck ;;
             strict) url=$STRICT_URL/healthcheck ;;
         esac
-        if running "$name" && answers "$url"; then
+        if running "$name" && responds "$url"; then
             printf '%s up, pid %s, %s\n' "$name" "$(<"$CLOUD_DIR/$name/pid")" "$url"
         else
             printf '%s down\n' "$name"

@@ -311,7 +311,7 @@ async fn the_model_follows_the_contract() {
     let rows = model::rows(30);
     for (path, contract) in [("/backups", openapi::SUMMARY), ("/backups/detail", openapi::DETAIL)] {
         for version in [Microversion::new(3, 45), LATEST] {
-            let (status, body) = model::answer(&rows, path, "limit=20&with_count=true", version);
+            let (status, body) = model::response(&rows, path, "limit=20&with_count=true", version);
             openapi::validate(contract, status, &body);
             assert_eq!(body["backups"].as_array().unwrap().len(), 20);
             assert!(body["backups_links"][0]["href"].as_str().unwrap().contains(&format!("{path}?")));

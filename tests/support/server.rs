@@ -79,7 +79,7 @@ impl Request {
     /// The response that Cinder sends where these rows are all backups.
     pub fn model(&self, rows: &[Row]) -> Reply {
         let version = self.microversion().map_or("3.0", |version| version.trim_start_matches("volume "));
-        let (status, body) = model::answer(rows, &self.path, &self.query, version.parse().unwrap());
+        let (status, body) = model::response(rows, &self.path, &self.query, version.parse().unwrap());
         self.reply(status, body.to_string())
     }
 
