@@ -302,27 +302,10 @@ impl Error {
         matches!(self, Self::PageDeadline { .. }) || self.by_reqwest().is_some_and(reqwest::Error::is_timeout)
     }
 
-    fn by_reqwest(&self) -> Option<&reqwest::Error> {
+    pub(crate) fn by_reqwest(&self) -> Option<&reqwest::Error> {
         match self {
             Self::Transport { source, .. } => source.downcast_ref(),
             _ => None,
-        }
-    }
-
-    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, and the
-    /// statuses 408, 429, 500, 502, 503 and 504. A certificate that is not trusted stays so.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Transport { .. } => {
-                !self.by_reqwest().is_some_and(|source| source.is_builder() || is_certificate_error(source))
-            }
-            Self::PageDeadline { .. } => true,
-            Self::Undecodable { truncated, .. } => *truncated,
-            Self::Status { status, .. } => {
-                matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-            }
-            _ => false,
         }
     }
 }
@@ -336,14 +319,6 @@ pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<I
             None => error.source(),
         }
     })
-}
-
-/// Whether the TLS library refuses the server's certificate, as rustls reports it.
-fn is_certificate_error(error: &reqwest::Error) -> bool {
-    let refused = |cause: &(dyn StdError + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-    };
-    error.is_connect() && causes(error).any(refused)
 }
 
 fn transport(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> fmt::Result {

@@ -1,5 +1,7 @@
-//! [`RetryPolicy`], and the loop that follows it.
+//! [`RetryPolicy`], what is retried, and the loop that follows them.
 
+use std::error::Error as StdError;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::OptionFuture;
@@ -9,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::exchange::{Failure, Outcome, PageRequest, Response, Transport};
 use super::runtime::{Spawned, before, on_current_runtime};
 use crate::Error;
+use crate::error::causes;
 use crate::query::Row;
 
 /// How a page is fetched again after a transient fault.
@@ -94,6 +97,33 @@ impl Default for RetryPolicy {
             max_retry_after: Duration::from_secs(60),
         }
     }
+}
+
+impl Error {
+    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, and the
+    /// statuses 408, 429, 500, 502, 503 and 504. A certificate that is not trusted stays so.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Transport { .. } => {
+                !self.by_reqwest().is_some_and(|source| source.is_builder() || is_certificate_error(source))
+            }
+            Self::PageDeadline { .. } => true,
+            Self::Undecodable { truncated, .. } => *truncated,
+            Self::Status { status, .. } => {
+                matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether the TLS library refuses the server's certificate, as rustls reports it.
+fn is_certificate_error(error: &reqwest::Error) -> bool {
+    let refused = |cause: &(dyn StdError + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+    };
+    error.is_connect() && causes(error).any(refused)
 }
 
 impl Transport {

@@ -18,7 +18,6 @@ mod properties;
 mod read_ahead;
 mod recovery;
 mod reference;
-mod renewal;
 mod retry;
 mod secrets;
 mod timeouts;
