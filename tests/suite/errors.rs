@@ -205,6 +205,17 @@ async fn a_list_with_an_error_next_to_it_is_an_error() {
     }
 }
 
+/// Up to 64 KiB of a body are read.
+#[tokio::test]
+async fn a_large_fault_is_decoded() {
+    for (padding, decoded) in [(60_000, true), (70_000, false)] {
+        let body = format!(r#"{{"padding":"{}","error_msg":"no","error_code":"APIGW.0301"}}"#, "x".repeat(padding));
+        let server = Server::start(move |request, _| request.reply(500, &body)).await;
+        let error = server.client().list_backups().send().await.unwrap_err();
+        assert_eq!(error.fault().is_some(), decoded, "{padding}");
+    }
+}
+
 /// The error of a client that waits 300 ms for this reply.
 async fn failing_at(reply: Reply) -> Error {
     let server = Server::script(vec![reply]).await;

@@ -54,11 +54,12 @@ async fn list(
     unreachable!()
 }
 
+/// The first recovery continues after r11 and drops r13; the second one finds none of the rows that it tries.
 #[tokio::test]
 async fn two_recoveries_in_a_row_yield_no_row_twice() {
     let (yielded, error, _) = list(60, 20, |page| match page {
-        1 => (vec![20, 19, 18], None),
-        2 => (vec![39, 38, 37, 35, 31, 23, 21], None),
+        1 => (vec![20, 19, 18, 17, 16, 15, 14, 12], None),
+        2 => (vec![39, 38, 37, 36, 35, 34, 33, 31, 29, 27, 24, 21], None),
         _ => (vec![], None),
     })
     .await;
@@ -66,15 +67,18 @@ async fn two_recoveries_in_a_row_yield_no_row_twice() {
     assert!(error.is_none(), "{error:?}");
 }
 
+/// The recovery continues after r4, and its first page has only rows that were yielded before.
 #[tokio::test]
 async fn a_recovery_survives_a_maximum_that_falls() {
-    let (yielded, error, _) = list(40, 20, |page| match page {
-        1 => (vec![20, 19, 18, 16, 12], Some(5)),
+    let (yielded, error, requests) = list(40, 20, |page| match page {
+        1 => (vec![20, 19, 18, 17, 16, 15, 14, 12, 11, 9, 7], Some(5)),
         _ => (vec![], None),
     })
     .await;
     assert_eq!(yielded, names(1..=40));
     assert!(error.is_none(), "{error:?}");
+    // The first page, 10 rows that are gone, r4, and the rows after it in pages of 5.
+    assert_eq!(requests, 1 + 1 + 10 + 2 + 4, "{requests}");
 }
 
 #[tokio::test]
