@@ -71,14 +71,14 @@ async fn two_recoveries_in_a_row_yield_no_row_twice() {
 #[tokio::test]
 async fn a_recovery_survives_a_maximum_that_falls() {
     let (yielded, error, requests) = list(40, 20, |page| match page {
-        1 => (vec![20, 19, 18, 17, 16, 15, 14, 12, 11, 9, 7], Some(5)),
+        1 => (vec![20, 19, 18, 17, 16, 15, 14, 12, 11, 9, 7], Some(3)),
         _ => (vec![], None),
     })
     .await;
     assert_eq!(yielded, names(1..=40));
     assert!(error.is_none(), "{error:?}");
-    // The first page, 10 rows that are gone, r4, and the rows after it in pages of 5.
-    assert_eq!(requests, 1 + 1 + 10 + 2 + 4, "{requests}");
+    // The first page, the deleted marker, 10 rows that are gone, r4 and two pages of 3 after it, and the rest.
+    assert_eq!(requests, 1 + 1 + 10 + 2 + 7, "{requests}");
 }
 
 #[tokio::test]
