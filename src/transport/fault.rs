@@ -341,9 +341,12 @@ mod tests {
     fn a_cut_shows_no_part_of_a_token() {
         let header = HeaderValue::from_static(TOKEN);
         let redactor = Redactor::new(Some(&header));
+        let escaped: String = TOKEN.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
         for before in MAX_TEXT - 70..MAX_TEXT + 5 {
-            let text = redactor.clean(&format!("{}{TOKEN}", "x".repeat(before)));
-            assert!(!text.contains("gA"), "{before}: {text}");
+            for (token, start) in [(TOKEN, "gA"), (&escaped, "\\u0067")] {
+                let text = redactor.clean(&format!("{}{token}", "x".repeat(before)));
+                assert!(!text.contains(start), "{before}: {text}");
+            }
         }
     }
 

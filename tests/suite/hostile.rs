@@ -15,6 +15,7 @@ const MIB: usize = 1024 * 1024;
 
 test_both_lists!(
     a_body_of_a_gibibyte_is_too_large,
+    an_endless_error_body_is_not_read_to_its_end,
     the_body_limit_is_configurable,
     the_body_limit_counts_decompressed_bytes,
     a_body_that_is_no_list_is_undecodable,
@@ -88,6 +89,13 @@ async fn large_undecodable_bodies() {
     }
     // The body once, and what it takes to put it together or to decode it.
     assert!(peak() - before < 256 * MIB, "{} MiB", (peak() - before) / MIB);
+}
+
+async fn an_endless_error_body_is_not_read_to_its_end<T: Listed>() {
+    let head = b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [b"1000\r\n".to_vec(), vec![b'x'; 0x1000], b"\r\n".to_vec()].concat();
+    let error = error_of::<T>(Reply::endless(head, chunk)).await;
+    assert_eq!(error.status().unwrap(), 500);
 }
 
 async fn a_body_of_a_gibibyte_is_too_large<T: Listed>() {
