@@ -205,6 +205,17 @@ async fn a_list_with_an_error_next_to_it_is_an_error() {
     }
 }
 
+#[tokio::test]
+async fn what_is_wrong_with_a_body_is_stated_whole() {
+    for (id, wrong) in [("1".to_owned(), "integer `1`"), (format!("[{}]", "1,".repeat(900)), "sequence")] {
+        let body = format!(r#"{{"backups":[{{"id":{id},"name":null}}]}}"#);
+        let server = Server::start(move |request, _| request.reply(200, &body)).await;
+        let error = server.client().list_backups().send().await.unwrap_err();
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.starts_with(&format!("invalid type: {wrong}, expected a string at line 1 column ")), "{cause}");
+    }
+}
+
 /// Up to 64 KiB of a body are read.
 #[tokio::test]
 async fn a_large_fault_is_decoded() {
