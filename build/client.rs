@@ -21,6 +21,7 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
         .with_inner_type(quote!(crate::transport::RequestContext))
         .with_map_type("::std::collections::BTreeMap")
         .with_replacement("Timestamp", "::jiff::Timestamp", [].into_iter())
+        .with_replacement("ReportedError", "crate::query::decode::ReportedError", [].into_iter())
         .with_replacement("NullableTimestamp", "::std::option::Option<::jiff::Timestamp>", [].into_iter())
         .with_replacement("Secret", "crate::keystone::Secret", [].into_iter());
     if lists {

@@ -139,7 +139,7 @@ impl ClientBuilder {
     /// It is a string, a [`SecretString`](secrecy::SecretString) or a [`Token`]. It is not renewed: for that,
     /// there is [`token_provider`](Self::token_provider).
     pub fn token(mut self, token: impl Into<Token>) -> Self {
-        self.token = token::header(&token.into()).map(|header| self.settings.tokens = Tokens::Fixed(header));
+        self.token = token::header(&token.into()).map(|header| self.settings.tokens = Tokens::Fixed(Some(header)));
         self
     }
 
@@ -261,7 +261,8 @@ impl ClientBuilder {
             http = http.connect_timeout(timeout);
         }
         self.token.map_err(|reason| invalid("token", reason))?;
-        let http = http.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source })?;
+        let http =
+            http.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source: source.into() })?;
         Ok(Client(Arc::new(Transport { endpoint, project_id, settings: self.settings, http })))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Error`]: why there is no list, or no more of it.
+//! [`Error`]: the error of a request or a listing.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::query::{Cursor, Microversion};
 
-/// Why there is no list, or no more of it.
+/// The error of a request or a listing.
 ///
 /// `Display` is one line that states what happened; the [`source`](StdError::source), where there is one, has
 /// the details. No error has the token in it, not even where a server has sent it back.
@@ -58,8 +58,8 @@ pub enum Error {
         request_id: Option<String>,
         /// How many attempts the page took.
         attempts: u32,
-        /// What reqwest reports.
-        source: reqwest::Error,
+        /// What reqwest reports: a `reqwest::Error`, unless a server has sent the token back in it.
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// The status of the response was not 200.
     #[non_exhaustive]
@@ -86,6 +86,8 @@ pub enum Error {
         location: Option<String>,
         /// The id under which the service has logged the request.
         request_id: Option<String>,
+        /// How many attempts the page took.
+        attempts: u32,
     },
     /// The status of the response was 200, but its body is not a list of backups.
     #[non_exhaustive]
@@ -149,6 +151,8 @@ pub enum Error {
         answered: Option<Microversion>,
         /// The id under which the service has logged the request.
         request_id: Option<String>,
+        /// How many attempts the page took.
+        attempts: u32,
     },
     /// The listing can't continue: the next link has no usable cursor, the links form a cycle, or a page does
     /// not follow the one before it. All backups that were yielded before are right.
@@ -215,8 +219,8 @@ impl Error {
         }
     }
 
-    /// How many attempts the page took: more than one where there were transient faults, 0 where nothing was
-    /// sent.
+    /// How many attempts the page took, as far as the error knows: more than one where there were transient
+    /// faults, 0 where there was no request or no token, 1 where a page was fetched and is wrong.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self {
@@ -224,10 +228,12 @@ impl Error {
             | Self::Status { attempts, .. }
             | Self::Undecodable { attempts, .. }
             | Self::TooLarge { attempts, .. }
+            | Self::Redirect { attempts, .. }
+            | Self::MicroversionNotHonored { attempts, .. }
             | Self::PageDeadline { attempts, .. } => *attempts,
             Self::SignIn { source, .. } => source.attempts(),
             Self::InvalidConfig { .. } | Self::InvalidRequest { .. } | Self::Token { .. } => 0,
-            Self::Redirect { .. } | Self::MicroversionNotHonored { .. } | Self::Pagination { .. } => 1,
+            Self::Pagination { .. } => 1,
         }
     }
 
@@ -236,7 +242,9 @@ impl Error {
         if let Self::Transport { attempts, .. }
         | Self::Status { attempts, .. }
         | Self::Undecodable { attempts, .. }
-        | Self::TooLarge { attempts, .. } = &mut self
+        | Self::TooLarge { attempts, .. }
+        | Self::Redirect { attempts, .. }
+        | Self::MicroversionNotHonored { attempts, .. } = &mut self
         {
             *attempts = made;
         }
@@ -244,8 +252,7 @@ impl Error {
     }
 
     /// Where the listing can be resumed, with [`resume_at`](crate::ListBackups::resume_at), where that is not
-    /// the last page's [`cursor`](crate::Page::cursor): all backups of that page were deleted. Those of its
-    /// backups that were not, if any, are yielded again.
+    /// the last page's [`cursor`](crate::Page::cursor): all backups of that page were deleted.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
         match self {
@@ -308,32 +315,22 @@ impl Error {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
-            Self::Transport { source, .. } => source.is_timeout(),
             Self::SignIn { source, .. } => source.is_timeout(),
             Self::PageDeadline { .. } => true,
-            _ => false,
+            _ => self.by_reqwest().is_some_and(reqwest::Error::is_timeout),
         }
     }
 
-    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, and the
-    /// statuses 408, 429, 500, 502, 503 and 504. A certificate that is not trusted stays so.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
+    pub(crate) fn by_reqwest(&self) -> Option<&reqwest::Error> {
         match self {
-            Self::Transport { source, .. } => !source.is_builder() && !is_certificate_error(source),
-            Self::PageDeadline { .. } => true,
-            Self::Undecodable { truncated, .. } => *truncated,
-            Self::SignIn { source, .. } => source.is_retryable(),
-            Self::Status { status, .. } => {
-                matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-            }
-            _ => false,
+            Self::Transport { source, .. } => source.downcast_ref(),
+            _ => None,
         }
     }
 }
 
 /// The causes of an error, outermost first. An `io::Error`'s own source leaves out the error that it wraps.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
         let error: &'a (dyn StdError + 'static) = *error;
         match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
@@ -341,14 +338,6 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
             None => error.source(),
         }
     })
-}
-
-/// Whether the TLS library refuses the server's certificate, as rustls reports it.
-fn is_certificate_error(error: &reqwest::Error) -> bool {
-    let refused = |cause: &(dyn StdError + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-    };
-    error.is_connect() && causes(error).any(refused)
 }
 
 fn transport(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> fmt::Result {
@@ -388,7 +377,10 @@ impl fmt::Display for Error {
             }
             Self::InvalidConfig { setting, reason } => write!(f, "invalid {setting}: {reason}"),
             Self::InvalidRequest { parameter, reason } => write!(f, "invalid parameter {parameter}: {reason}"),
-            Self::Transport { source, .. } => transport(f, source),
+            Self::Transport { source, .. } => match self.by_reqwest() {
+                Some(source) => transport(f, source),
+                None => write!(f, "the request failed: {source}"),
+            },
             Self::Status { status, fault, text, .. } => {
                 write!(f, "the service responded {status}")?;
                 match fault {
@@ -437,7 +429,7 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Transport { source, .. } => Some(source),
+            Self::Transport { source, .. } => Some(&**source),
             Self::Undecodable { source, .. } => Some(source),
             Self::Token { source } => Some(&**source),
             Self::SignIn { source, .. } => source.source(),

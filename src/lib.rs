@@ -34,7 +34,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/generated.rs"));
 }
 
-/// What the fuzz targets reach, and nobody else.
+/// Internal functions for the fuzz targets.
 #[cfg(fuzzing)]
 #[allow(missing_docs)]
 pub mod fuzzing {
@@ -42,6 +42,7 @@ pub mod fuzzing {
 
     use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
+    pub use crate::generated::types::BackupList;
     use crate::transport::{endpoint, fault, retry};
     use crate::{Cursor, Error, Fault, Link};
 
@@ -50,9 +51,10 @@ pub mod fuzzing {
     }
 
     pub fn fault(body: &[u8]) -> (Option<Fault>, String) {
-        let text = fault::plain_text(&String::from_utf8_lossy(body));
+        let clean = |text: &str| fault::Redactor::new(None).clean(text);
         let json = serde_json::from_slice(body).ok();
-        (json.and_then(|json| fault::read_fault(&json, fault::plain_text)).map(|(fault, _)| fault), text)
+        let fault = json.and_then(|json| fault::read_fault(&json, clean)).map(|(fault, _)| fault);
+        (fault, clean(&String::from_utf8_lossy(body)))
     }
 
     pub fn next_link(links: &[Link]) -> Result<Option<Cursor>, String> {

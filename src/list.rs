@@ -11,9 +11,9 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
-use crate::paging::Listing;
+use crate::paging::{Listing, Pager};
 use crate::query::{Cursor, Microversion, Parameter, Row, Value};
-use crate::transport::RetryPolicy;
+use crate::transport::{Response, RetryPolicy};
 use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.
@@ -29,8 +29,8 @@ use crate::{Backup, Client, Error, Page};
 ///
 /// # Microversions
 ///
-/// A request is sent in the lowest microversion in which all its parameters work, and in none where every one
-/// will do. The response has to state that it was applied, or there is [`Error::MicroversionNotHonored`] in
+/// A request is sent in the lowest microversion in which all its parameters work, and without one where every
+/// one works. The response has to state that it was applied, or there is [`Error::MicroversionNotHonored`] in
 /// place of a list that may not be filtered.
 ///
 /// # Examples
@@ -117,15 +117,15 @@ impl<T> ListBackups<T> {
     ///
     /// Pages are fetched one after another by default. With more, later pages are fetched early, by offset.
     /// Each overlaps the page before it by one backup; on a mismatch, because backups were created or deleted
-    /// meanwhile, it is discarded and fetched again by marker. So the list is the same as without, and no
-    /// backup is yielded twice. An error follows the backups before it.
+    /// meanwhile, it is discarded and fetched again by marker. The list is the same as with a concurrency of 1,
+    /// and no backup is yielded twice. Backups before an error are yielded first.
     ///
     /// - **When it helps**: where a response takes its time, because of the distance or because the service
     ///   has several workers. Pages overlap by one backup, so those after the first add one less; with a
     ///   [`limit`](Self::limit) of 1 they would add none, and are fetched one after another. Where the
     ///   service's own maximum is below the limit, or there is no limit, the first page shows the page size.
     /// - **What it costs the service**: the same backups, more of them at once; up to `requests - 1` empty pages
-    ///   after the end; and as many pages again for each mismatch.
+    ///   after the end; and each discarded page a second time.
     /// - **What it costs here**: up to `requests` pages in memory, and as many connections.
     /// - **Rate limits**: after a transient fault such as 429, concurrency is halved, then raised by one after
     ///   enough successful pages; each throttling doubles how many that takes. Only the page that is waited
@@ -159,8 +159,9 @@ impl<T> ListBackups<T> {
     }
 
     /// Sets the minimum microversion of this request, for fields of [`BackupDetail`](crate::BackupDetail) that
-    /// need one. Default: the client's [`microversion`](crate::ClientBuilder::microversion). The response has to
-    /// state that it was applied.
+    /// need one. Default: none. The client's [`microversion`](crate::ClientBuilder::microversion) and those of
+    /// the parameters are minimums, too: the highest of them is sent, and the response has to state that it was
+    /// applied.
     pub fn microversion(mut self, microversion: Microversion) -> Self {
         self.listing.microversion = Some(microversion);
         self
@@ -185,7 +186,8 @@ impl<T: Row> ListBackups<T> {
         let listing = self.listing.clone();
         async move {
             listing.check()?;
-            let response = listing.fetch_page().await?;
+            let response = listing.fetch(1, listing.deadline()).await?;
+            listing.check_rows(&response, None)?;
             // Alone, it could be taken for the last page.
             if let Err(reason) = &response.next {
                 let reason = format!("the next link has no usable cursor: {reason}");
@@ -208,7 +210,7 @@ impl<T: Row> ListBackups<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send). An error follows the pages before it, and ends the stream. The listing can
+    /// Those of [`send`](Self::send). Pages before an error are yielded first; it ends the stream. The listing can
     /// be resumed at the last page's [`cursor`](Page::cursor), or at the error's where it has
     /// [one](Error::cursor):
     ///
@@ -241,7 +243,7 @@ impl<T: Row> ListBackups<T> {
     ///
     /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled.
     pub fn pages(&self) -> Pages<T> {
-        let stream = stream::try_unfold(self.listing.clone().pager(), |mut pager| async {
+        let stream = stream::try_unfold(Pager::new(self.listing.clone()), |mut pager| async {
             let response = pager.next_page().await?;
             Ok(response.map(|response| (Page::from(response), pager)))
         });
@@ -253,7 +255,7 @@ impl<T: Row> ListBackups<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send). An error follows the backups before it, and ends the stream. The listing can
+    /// Those of [`send`](Self::send). Backups before an error are yielded first; it ends the stream. The listing can
     /// be resumed at [`Cursor::after`] the last backup.
     ///
     /// # Panics
@@ -278,7 +280,8 @@ impl<T: Row> ListBackups<T> {
             listing.query.remove(&OFFSET);
             listing.query.remove(&MARKER);
             listing.query.check()?;
-            let response = listing.fetch_page::<T>().await?;
+            let response: Response<T> = listing.fetch(1, listing.deadline()).await?;
+            listing.check_rows(&response, None)?;
             let missing = || Error::undecodable(response.request_id, "the response has no count");
             response.count.ok_or_else(missing)
         }

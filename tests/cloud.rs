@@ -4,6 +4,9 @@
 
 #[path = "support/http.rs"]
 mod http;
+#[path = "support/lists.rs"]
+#[allow(dead_code, unused_macros, unused_imports, reason = "the suite uses all of it")]
+mod lists;
 #[path = "support/openapi.rs"]
 mod openapi;
 #[path = "cloud/sign_in.rs"]
@@ -11,10 +14,12 @@ mod sign_in;
 #[path = "support/cloud.rs"]
 mod support;
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
+use lists::{Listed, test_both_lists};
 use serde_json::Value;
 use support::{Cloud, http_client, token, var};
-use vbs_client::{Client, ClientBuilder, Cursor, Error, ListBackups, Microversion, Page};
+use vbs_client::jiff::Timestamp;
+use vbs_client::{BackupDetail, Client, ClientBuilder, Cursor, Error, ListBackups, Microversion, Page};
 
 const ROWS: usize = 2500;
 
@@ -79,66 +84,165 @@ async fn truth() -> Vec<Row> {
     rows
 }
 
-async fn ids(request: &ListBackups) -> Vec<String> {
-    request.items().map_ok(|backup| backup.id).try_collect().await.unwrap()
+async fn ids<T: Listed>(request: &ListBackups<T>) -> Vec<String> {
+    request.items().map_ok(Listed::id).try_collect().await.unwrap()
 }
 
-#[tokio::test]
-#[ignore = "needs the cloud"]
-async fn every_row_comes_once_and_in_order_at_any_page_size() {
+test_both_lists!(
+    #[ignore = "needs the cloud"]
+    every_row_comes_once_and_in_order_at_any_page_size,
+    #[ignore = "needs the cloud"]
+    an_offset_skips_rows_once,
+    #[ignore = "needs the cloud"]
+    pagination_starts_at_a_marker,
+    #[ignore = "needs the cloud"]
+    every_filter_and_its_fuzzy_twin_match_the_database,
+);
+
+async fn every_row_comes_once_and_in_order_at_any_page_size<T: Listed>() {
     let cloud = Cloud::plain().await;
     let client = cloud.client().await;
     let expected: Vec<_> = truth().await.into_iter().map(|row| row.id).collect();
     for limit in [37, 100, 999, 1000, 1250, 2500, 100_000] {
         for concurrency in [1, 4] {
-            let request = client.list_backups().limit(limit).concurrency(concurrency);
+            let request = T::request(&client).limit(limit).concurrency(concurrency);
             assert_eq!(ids(&request).await, expected, "limit {limit}, concurrency {concurrency}");
         }
     }
-    let rows: Vec<_> = client.list_backups().items().try_collect().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn every_summary_row_has_its_name_and_links() {
+    let cloud = Cloud::plain().await;
+    let rows: Vec<_> = cloud.client().await.list_backups().items().try_collect().await.unwrap();
     let names: Vec<_> = rows.iter().map(|row| row.name.clone()).collect();
     assert_eq!(names, (0..ROWS).rev().map(seeded_name).collect::<Vec<_>>());
     assert!(rows.iter().all(|row| row.links.len() == 2 && row.links[0].rel == "self"));
 }
 
+/// All rows of the project with all their fields, as the database has them, in the order of the list.
+fn database() -> Vec<Value> {
+    let script =
+        "import json, sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=60); db.row_factory = sqlite3.Row
+rows = [dict(row, metadata={}) for row in db.execute('select * from backups where deleted = 0 and project_id = ? \
+order by created_at desc, id desc', sys.argv[2:])]
+by_id = {row['id']: row for row in rows}
+for id, key, value in db.execute('select backup_id, key, value from backup_metadata where deleted = 0'):
+    if id in by_id: by_id[id]['metadata'][key] = value
+print(json.dumps(rows))";
+    let arguments = ["-c", script, &var("CLOUD_DATABASE"), &var("OS_PROJECT_ID")];
+    let output = std::process::Command::new("python3").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Each field of a backup is what the database has, where the microversion has the field.
+fn check_details(backup: &BackupDetail, row: &Value, version: Microversion, shows_owner: bool) {
+    let text = |field: &str| row[field].as_str().map(str::to_owned);
+    let time = |field: &str| text(field).map(|time| (time.replace(' ', "T") + "Z").parse::<Timestamp>().unwrap());
+    let number = |field: &str| row[field].as_u64().unwrap_or(0);
+    let since = |minor| version >= Microversion::new(3, minor);
+    assert_eq!(Some(&backup.id), text("id").as_ref());
+    assert_eq!(backup.name, text("display_name"), "{row}");
+    assert_eq!(Some(backup.status.as_str()), row["status"].as_str(), "{row}");
+    assert_eq!(backup.size, number("size"), "{row}");
+    assert_eq!(backup.object_count, number("object_count"), "{row}");
+    assert_eq!(Some(backup.created_at), time("created_at"), "{row}");
+    assert_eq!(backup.updated_at, time("updated_at"), "{row}");
+    assert_eq!(backup.data_timestamp, time("data_timestamp"), "{row}");
+    assert_eq!(Some(&backup.volume_id), text("volume_id").as_ref(), "{row}");
+    assert_eq!(backup.description, text("display_description"), "{row}");
+    assert_eq!(backup.availability_zone, text("availability_zone"), "{row}");
+    assert_eq!(backup.container, text("container"), "{row}");
+    assert_eq!(backup.fail_reason, text("fail_reason"), "{row}");
+    assert_eq!(backup.is_incremental, text("parent_id").is_some(), "{row}");
+    assert_eq!(backup.has_dependent_backups, number("num_dependent_backups") > 0, "{row}");
+    assert_eq!(backup.snapshot_id, text("snapshot_id"), "{row}");
+    let metadata = if since(43) { row["metadata"].clone() } else { serde_json::json!({}) };
+    assert_eq!(serde_json::to_value(&backup.metadata).unwrap(), metadata, "{row}");
+    // The key that a key manager without keys has for all volumes is not shown.
+    let key = text("encryption_key_id").filter(|key| since(64) && key != "00000000-0000-0000-0000-000000000000");
+    assert_eq!(backup.encryption_key_id, key, "{row}");
+    assert_eq!(backup.user_id, text("user_id").filter(|_| shows_owner && since(56)), "{row}");
+    assert_eq!(backup.project_id, text("project_id").filter(|_| shows_owner && since(18)), "{row}");
+    let links: Vec<_> = backup.links.iter().map(|link| (link.rel.as_str(), link.href.ends_with(&backup.id))).collect();
+    assert_eq!(links, [("self", true), ("bookmark", true)], "{row}");
+}
+
 #[tokio::test]
 #[ignore = "needs the cloud"]
-async fn an_offset_skips_rows_once() {
+async fn every_detail_of_every_row_matches_the_database() {
+    let rows = database();
+    assert_eq!(rows.len(), ROWS);
+    for (cloud, shows_owner) in [(Cloud::plain().await, false), (strict().await, true)] {
+        let client = cloud.client().await;
+        // The first microversion and the last one, and each that adds a field, with the one before it.
+        for minor in [0, 71, 17, 18, 42, 43, 55, 56, 63, 64] {
+            let version = Microversion::new(3, minor);
+            let rows = if [0, 71].contains(&minor) { &rows[..] } else { &rows[..100] };
+            let request = client.list_backups_detail().microversion(version);
+            let page = request.clone().limit(100).send().await.unwrap();
+            assert_eq!(page.microversion(), Some(version));
+            let backups: Vec<_> = request.items().take(rows.len()).try_collect().await.unwrap();
+            assert_eq!(backups.len(), rows.len());
+            backups.iter().zip(rows).for_each(|(backup, row)| check_details(backup, row, version, shows_owner));
+        }
+        assert_eq!(client.list_backups_detail().count().await.unwrap(), ROWS as u64);
+    }
+    // Every field that can be null is in some rows, and is not in others.
+    for field in [
+        "display_name",
+        "display_description",
+        "updated_at",
+        "data_timestamp",
+        "availability_zone",
+        "container",
+        "fail_reason",
+        "snapshot_id",
+        "parent_id",
+        "encryption_key_id",
+    ] {
+        assert!(rows.iter().any(|row| row[field].is_null()) && rows.iter().any(|row| !row[field].is_null()), "{field}");
+    }
+}
+
+async fn an_offset_skips_rows_once<T: Listed>() {
     let cloud = Cloud::plain().await;
     let client = cloud.client().await;
-    let all = ids(&client.list_backups()).await;
+    let all = ids(&T::request(&client)).await;
     for (limit, offset, left) in
         [(100, 30, 2470), (100, 0, 2500), (1000, 999, 1501), (1000, 2499, 1), (1000, 2500, 0), (1000, 2_147_483_647, 0)]
     {
         for concurrency in [1, 4] {
-            let got = ids(&client.list_backups().limit(limit).offset(offset).concurrency(concurrency)).await;
+            let got = ids(&T::request(&client).limit(limit).offset(offset).concurrency(concurrency)).await;
             assert_eq!(got.len(), left, "limit {limit}, offset {offset}, concurrency {concurrency}");
             assert_eq!(got, all[ROWS - left..]);
         }
     }
 }
 
-#[tokio::test]
-#[ignore = "needs the cloud"]
-async fn pagination_starts_at_a_marker() {
+async fn pagination_starts_at_a_marker<T: Listed>() {
     let cloud = Cloud::plain().await;
     let client = cloud.client().await;
-    let all = ids(&client.list_backups()).await;
-    assert_eq!(ids(&client.list_backups().limit(300).marker(&all[999])).await, all[1000..]);
-    assert_eq!(ids(&client.list_backups().limit(300).marker(&all[999]).offset(7)).await, all[1007..]);
-    assert_eq!(ids(&client.list_backups().limit(30).marker(&all[999]).offset(7).concurrency(5)).await, all[1007..]);
-    assert!(ids(&client.list_backups().marker(&all[ROWS - 1])).await.is_empty());
+    let all = ids(&T::request(&client)).await;
+    assert_eq!(ids(&T::request(&client).limit(300).marker(&all[999])).await, all[1000..]);
+    assert_eq!(ids(&T::request(&client).limit(300).marker(&all[999]).offset(7)).await, all[1007..]);
+    assert_eq!(ids(&T::request(&client).limit(30).marker(&all[999]).offset(7).concurrency(5)).await, all[1007..]);
+    assert!(ids(&T::request(&client).marker(&all[ROWS - 1])).await.is_empty());
 
     // Resumed where one page ended.
-    let request = client.list_backups().limit(100).offset(30);
+    let request = T::request(&client).limit(100).offset(30);
     let page = request.send().await.unwrap();
     assert_eq!(page.next_marker(), Some(all[129].as_str()));
-    assert_eq!(ids(&request.resume_at(page.cursor().unwrap().clone())).await, all[130..]);
+    let cursor = page.cursor().unwrap().clone();
+    assert_eq!(ids(&request.resume_at(cursor.clone())).await, all[130..]);
+    // Also in the other list.
+    assert_eq!(ids(&client.list_backups().resume_at(cursor.clone())).await, all[130..]);
+    assert_eq!(ids(&client.list_backups_detail().resume_at(cursor)).await, all[130..]);
 }
 
-#[tokio::test]
-#[ignore = "needs the cloud"]
-async fn every_filter_and_its_fuzzy_twin_match_the_database() {
+async fn every_filter_and_its_fuzzy_twin_match_the_database<T: Listed>() {
     let cloud = Cloud::plain().await;
     let client = cloud.client().await;
     let truth = truth().await;
@@ -146,8 +250,8 @@ async fn every_filter_and_its_fuzzy_twin_match_the_database() {
     let part = &volume[3..11];
     let contains = |name: &Option<String>, part: &str| name.as_ref().is_some_and(|name| name.contains(part));
     type Fits<'a> = Box<dyn Fn(&Row) -> bool + 'a>;
-    let all = client.list_backups();
-    let cases: Vec<(ListBackups, Fits)> = vec![
+    let all = T::request(&client);
+    let cases: Vec<(ListBackups<T>, Fits)> = vec![
         (all.clone().name("nightly-02499"), Box::new(|row| row.name.as_deref() == Some("nightly-02499"))),
         (all.clone().name("nightly"), Box::new(|_| false)),
         (all.clone().name_like("nightly"), Box::new(|row| contains(&row.name, "nightly"))),

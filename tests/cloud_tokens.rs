@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::TryStreamExt;
 use futures::future::join_all;
 use support::{Cloud, http_client, ready, token, var};
 use vbs_client::keystone::Credentials;

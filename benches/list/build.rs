@@ -33,7 +33,7 @@ pub fn figures() -> Vec<Figure> {
          serde = { version = \"1\", features = [\"derive\"] }\n\
          tokio = { version = \"1\", features = [\"rt-multi-thread\"] }",
         &format!(
-            "#[path = {:?}]\nmod floor;\nfn main() {{ let _ = floor::list(&reqwest::Client::new(), \"\", \"\"); }}",
+            "#[path = {:?}]\nmod floor;\nfn main() {{ let _ = floor::list::<floor::Backup>(&reqwest::Client::new(), \"\", \"\"); }}",
             format!("{ROOT}/benches/list/floor.rs")
         ),
     ));
@@ -92,9 +92,9 @@ fn directory(name: &str) -> PathBuf {
 
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8(output.stdout).unwrap() + &said
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap() + &stderr
 }
 
 fn cost(root: &Path) -> Cost {
@@ -114,7 +114,7 @@ fn cost(root: &Path) -> Cost {
         tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| line.contains(" v")).collect();
     crates.sort_unstable();
     crates.dedup();
-    let said = cargo("build --quiet --target-dir target");
-    let numbers: Vec<f64> = said.lines().last().unwrap().split(' ').map(|number| number.parse().unwrap()).collect();
+    let output = cargo("build --quiet --target-dir target");
+    let numbers: Vec<f64> = output.lines().last().unwrap().split(' ').map(|number| number.parse().unwrap()).collect();
     Cost { wall: numbers[0], cpu: numbers[1] + numbers[2], crates: crates.len() - 1 }
 }

@@ -2,6 +2,7 @@
 
 use reqwest::Client;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 #[derive(Deserialize)]
 pub struct Backup {
@@ -17,19 +18,19 @@ pub struct Link {
 }
 
 #[derive(Deserialize)]
-struct List {
-    backups: Vec<Backup>,
+struct List<T> {
+    backups: Vec<T>,
     #[serde(default)]
     backups_links: Vec<Link>,
 }
 
 /// All backups, page by page, by the links as they are.
-pub async fn list(http: &Client, address: &str, token: &str) -> Result<Vec<Backup>, reqwest::Error> {
+pub async fn list<T: DeserializeOwned>(http: &Client, address: &str, token: &str) -> Result<Vec<T>, reqwest::Error> {
     let mut all = Vec::new();
     let mut next = Some(address.to_owned());
     while let Some(address) = next {
         let response = http.get(address).header("X-Auth-Token", token).send().await?.error_for_status()?;
-        let page: List = response.json().await?;
+        let page: List<T> = response.json().await?;
         all.extend(page.backups);
         next = page.backups_links.into_iter().find(|link| link.rel == "next").map(|link| link.href);
     }

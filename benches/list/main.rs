@@ -3,6 +3,7 @@
 //! ratio of two things measured in turn, in processes of their own, in one run.
 
 mod build;
+mod details;
 mod floor;
 mod server;
 
@@ -37,6 +38,7 @@ type Bench = fn() -> Vec<Figure>;
 /// By name; those that are not run unless they are named need something besides this crate.
 const BENCHES: &[(&str, Bench, bool)] = &[
     ("collect", collect, true),
+    ("details", details, true),
     ("first", first, true),
     ("stream", stream, true),
     ("latency", latency, true),
@@ -164,8 +166,8 @@ struct Listing {
 }
 
 fn listing(role: &str) -> Listing {
-    let said = output(&mut run(role));
-    let mut numbers = said.split_whitespace().map(|number| number.parse::<f64>().unwrap());
+    let report = output(&mut run(role));
+    let mut numbers = report.split_whitespace().map(|number| number.parse::<f64>().unwrap());
     let mut number = || numbers.next().unwrap();
     Listing { wall: number(), cpu: number(), peak: number(), rows: number() as usize }
 }
@@ -241,7 +243,7 @@ async fn measure(who: &str, address: &str, limit: usize, concurrency: usize, off
     let stop = || (start.elapsed(), cpu_time() - used);
     let ((wall, cpu), rows) = match who {
         "floor" => {
-            let rows = floor::list(&http, &url, token).await.unwrap();
+            let rows: Vec<floor::Backup> = floor::list(&http, &url, token).await.unwrap();
             (
                 stop(),
                 rows.iter()
@@ -252,6 +254,16 @@ async fn measure(who: &str, address: &str, limit: usize, concurrency: usize, off
         "client" | "gzip" => {
             let rows: Vec<_> = request.items().try_collect().await.unwrap();
             (stop(), rows.iter().filter(|row| row.links.len() == 2).count())
+        }
+        "details-floor" => {
+            let url = url.replace("/backups?", "/backups/detail?");
+            let rows: Vec<details::Backup> = floor::list(&http, &url, token).await.unwrap();
+            (stop(), rows.iter().filter(|row| row.size > 0 && linked(&row.links)).count())
+        }
+        "details" => {
+            let request = client.list_backups_detail().limit(limit as u32).concurrency(concurrency);
+            let rows: Vec<_> = request.items().try_collect().await.unwrap();
+            (stop(), rows.iter().filter(|row| row.size > 0 && row.links.len() == 2).count())
         }
         "first" => {
             let mut items = request.items();
@@ -337,6 +349,24 @@ fn collect() -> Vec<Figure> {
     figures
 }
 
+fn details() -> Vec<Figure> {
+    let server = Server::start(20_000, 0);
+    let role = |who: &str| format!("{who} 1 {} {PAGE} 1 0 token", server.address);
+    let pairs = pairs(31, &role("details"), &role("details-floor"));
+    let kinds = [
+        ("wall time", (|listing| listing.wall) as fn(&Listing) -> f64),
+        ("CPU time", |listing| listing.cpu),
+        ("peak memory", |listing| listing.peak),
+    ];
+    kinds
+        .map(|(what, of)| {
+            let what =
+                format!("20,000 backups with details collected, a current-thread runtime: {what}, of the floor's");
+            figure(what, format!("{:.2}", ratio(&pairs, of)), "")
+        })
+        .into()
+}
+
 fn first() -> Vec<Figure> {
     let server = Server::start(ROWS, 0);
     let role = |offset: usize| format!("first 2 {} {PAGE} 1 {offset} token", server.address);
@@ -396,9 +426,9 @@ fn instructions() -> Vec<Figure> {
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().unwrap());
         command.env(ROLE, format!("{who} 1 {} {PAGE} 1 {offset} token", server.address));
         let output = command.output().expect("valgrind, to count instructions");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{said}");
-        let line = said.lines().find_map(|line| line.split_once("Collected : ")).unwrap();
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{report}");
+        let line = report.lines().find_map(|line| line.split_once("Collected : ")).unwrap();
         line.1.trim().parse::<f64>().unwrap()
     };
     let per_row = |who: &str| (count(who, 0) - count(who, 10_000)) / 10_000.0;

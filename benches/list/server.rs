@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,16 +13,40 @@ use tokio::time::sleep;
 
 pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 const PAGE_LIMIT: usize = 1000;
+/// What a row of the list with details has besides the summary.
+const DETAILS: &str = r#""status": "available", "size": 40, "object_count": 22, "availability_zone": "eu-de-01", "container": "volumes_backup", "created_at": "2026-01-01T00:00:49.000000", "updated_at": "2026-01-01T00:10:22.000000", "description": null, "fail_reason": null, "volume_id": "f320cd57-6d14-475b-b49a-ae908fb5262c", "is_incremental": true, "has_dependent_backups": false, "snapshot_id": null, "data_timestamp": "2026-01-01T00:00:49.000000", "metadata": {"tier": "gold"}, "#;
 
 struct Server {
     address: String,
-    rows: String,
-    /// Where each row begins, and the end.
-    starts: Vec<usize>,
+    summary: Rows,
+    /// Made for the first request of the list with details.
+    details: OnceLock<Rows>,
     ids: Vec<String>,
     by_id: HashMap<String, usize>,
     latency: Duration,
     sent: AtomicU64,
+}
+
+struct Rows {
+    text: String,
+    /// Where each row begins, and the end.
+    starts: Vec<usize>,
+}
+
+impl Rows {
+    /// With the blanks that Python's JSON has, as Cinder's responses do.
+    fn new(address: &str, ids: &[String], details: &str) -> Self {
+        let (mut text, mut starts) = (String::new(), vec![0]);
+        for (row, id) in ids.iter().enumerate() {
+            write!(
+                text,
+                r#"{{"id": "{id}", {details}"name": "nightly-{row:06}", "links": [{{"rel": "self", "href": "{address}/v3/{PROJECT_ID}/backups/{id}"}}, {{"rel": "bookmark", "href": "{address}/{PROJECT_ID}/backups/{id}"}}]}}, "#
+            )
+            .unwrap();
+            starts.push(text.len());
+        }
+        Self { text, starts }
+    }
 }
 
 /// An id as random as a real one, and the same every time.
@@ -42,19 +66,11 @@ pub async fn serve(rows: usize, latency: u64) {
     println!("{address}");
     let mut random = fastrand::Rng::with_seed(1);
     let ids: Vec<_> = (0..rows).map(|_| id(&mut random)).collect();
-    let (mut text, mut starts) = (String::new(), vec![0]);
-    for (row, id) in ids.iter().enumerate() {
-        // With the blanks that Python's JSON has, as Cinder's responses do.
-        write!(
-            text,
-            r#"{{"id": "{id}", "name": "nightly-{row:06}", "links": [{{"rel": "self", "href": "{address}/v3/{PROJECT_ID}/backups/{id}"}}, {{"rel": "bookmark", "href": "{address}/{PROJECT_ID}/backups/{id}"}}]}}, "#
-        )
-        .unwrap();
-        starts.push(text.len());
-    }
+    let summary = Rows::new(&address, &ids, "");
     let latency = Duration::from_millis(latency);
     let by_id = ids.iter().cloned().zip(0..).collect();
-    let server = Arc::new(Server { address, rows: text, starts, ids, by_id, latency, sent: AtomicU64::new(0) });
+    let server =
+        Arc::new(Server { address, summary, details: OnceLock::new(), ids, by_id, latency, sent: AtomicU64::new(0) });
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         tokio::spawn(respond(stream, Arc::clone(&server)));
@@ -72,7 +88,7 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
             }
         }
         let text = String::from_utf8_lossy(&head);
-        let query = text.split(' ').nth(1).and_then(|path| path.split_once('?')).map_or("", |(_, query)| query);
+        let (path, query) = text.split(' ').nth(1).and_then(|target| target.split_once('?')).unwrap_or_default();
         let body = if text.starts_with("GET /stats ") {
             format!("{} {}", cpu_time().as_nanos(), server.sent.load(Ordering::Relaxed))
         } else {
@@ -80,7 +96,7 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
             if !server.latency.is_zero() {
                 sleep(server.latency).await;
             }
-            server.page(query)
+            server.page(path.ends_with("/detail"), query)
         };
         let (encoding, body) = match text.to_lowercase().contains("\r\naccept-encoding: gzip") {
             false => ("", body.into_bytes()),
@@ -104,7 +120,11 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
 }
 
 impl Server {
-    fn page(&self, query: &str) -> String {
+    fn page(&self, details: bool, query: &str) -> String {
+        let (rows, list) = match details {
+            false => (&self.summary, "backups"),
+            true => (self.details.get_or_init(|| Rows::new(&self.address, &self.ids, DETAILS)), "backups/detail"),
+        };
         let value = |name: &str| {
             query
                 .split('&')
@@ -114,19 +134,19 @@ impl Server {
         let number = |name| value(name).and_then(|value| value.parse::<usize>().ok());
         let limit = number("limit").unwrap_or(PAGE_LIMIT).min(PAGE_LIMIT);
         let marker = value("marker").map(|id| self.by_id[id]);
-        let last = self.starts.len() - 1;
+        let last = rows.starts.len() - 1;
         let start = (marker.map_or(0, |row| row + 1) + number("offset").unwrap_or(0)).min(last);
         let end = (start + limit).min(last);
-        let rows = self.rows[self.starts[start]..self.starts[end]].trim_end_matches(", ");
+        let page = rows.text[rows.starts[start]..rows.starts[end]].trim_end_matches(", ");
         let link = match end - start == limit {
             false => String::new(),
             true => format!(
-                r#", "backups_links": [{{"rel": "next", "href": "{}/v3/{PROJECT_ID}/backups?limit={limit}&marker={}"}}]"#,
+                r#", "backups_links": [{{"rel": "next", "href": "{}/v3/{PROJECT_ID}/{list}?limit={limit}&marker={}"}}]"#,
                 self.address,
                 self.ids[end - 1]
             ),
         };
-        format!(r#"{{"backups": [{rows}]{link}}}"#)
+        format!(r#"{{"backups": [{page}]{link}}}"#)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use httpmock::{HttpMockRequest, HttpMockResponse, MockServer};
 use serde_json::{Value, json};
 use vbs_client::Microversion;
+use vbs_client::jiff::Timestamp;
 
 pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 /// Where the model's links point, as in the vendor's example: nowhere that a client could reach.
@@ -18,6 +19,8 @@ pub struct Row {
     pub name: Option<String>,
     pub status: String,
     pub volume_id: String,
+    /// How many backups are newer.
+    pub age: usize,
 }
 
 impl Row {
@@ -27,6 +30,7 @@ impl Row {
             name,
             status: STATUSES[number % STATUSES.len()].to_owned(),
             volume_id: format!("7d7c6fbe-d7ee-4b4d-8bae-{:012x}", number % 50),
+            age: 0,
         }
     }
 
@@ -49,6 +53,38 @@ impl Row {
             |rel, path| json!({"rel": rel, "href": format!("{INTERNAL}{path}/{PROJECT_ID}/backups/{}", self.id)});
         json!({"id": self.id, "name": self.name, "links": [link("self", "/v2"), link("bookmark", "")]})
     }
+
+    /// The row with details, as a user without an administrator's rights sees it.
+    fn detail(&self, version: Microversion) -> Value {
+        let (age, failed) = (self.age, self.status == "error");
+        let some = |text: &str| (age % 3 == 0).then(|| format!("{text}-{age}"));
+        let time = |hours: usize| {
+            let time = Timestamp::from_second(1_769_904_000 - 3600 * hours as i64).unwrap_or_default();
+            time.strftime("%Y-%m-%dT%H:%M:%S.000000").to_string()
+        };
+        let mut row = self.json();
+        row["status"] = json!(self.status);
+        row["size"] = json!(1 + age % 100);
+        row["object_count"] = json!(age % 7);
+        row["availability_zone"] = json!(some("az"));
+        row["container"] = json!(some("container"));
+        row["created_at"] = json!(time(age + 1));
+        row["updated_at"] = json!((age % 2 == 0).then(|| time(age)));
+        row["description"] = json!(some("description"));
+        row["fail_reason"] = json!(failed.then_some("the disk is gone"));
+        row["volume_id"] = json!(self.volume_id);
+        row["is_incremental"] = json!(age % 5 != 0);
+        row["has_dependent_backups"] = json!(age % 5 != 4);
+        row["snapshot_id"] = json!(some("snapshot"));
+        row["data_timestamp"] = json!((age % 2 == 1).then(|| time(age + 2)));
+        if version >= Microversion::new(3, 43) {
+            row["metadata"] = some("value").map_or_else(|| json!({}), |value| json!({"key": value}));
+        }
+        if let (Some(key), true) = (some("key"), version >= Microversion::new(3, 64)) {
+            row["encryption_key_id"] = json!(key);
+        }
+        row
+    }
 }
 
 /// The two backups of the vendor's example, and `more` made-up ones.
@@ -64,19 +100,22 @@ pub fn rows(more: usize) -> Vec<Row> {
         };
         Row::new(id, name, number)
     });
-    vendors.chain(made_up).collect()
+    vendors.chain(made_up).enumerate().map(|(age, row)| Row { age, ..row }).collect()
 }
 
 /// Starts a server with these rows.
 pub async fn start(rows: Vec<Row>) -> MockServer {
     let server = MockServer::start_async().await;
     let rows = Arc::new(rows);
-    server
-        .mock_async(|when, then| {
-            when.method("GET").path(format!("/v3/{PROJECT_ID}/backups"));
-            then.respond_with(move |request| respond(&rows, request));
-        })
-        .await;
+    for list in ["backups", "backups/detail"] {
+        let rows = Arc::clone(&rows);
+        server
+            .mock_async(|when, then| {
+                when.method("GET").path(format!("/v3/{PROJECT_ID}/{list}"));
+                then.respond_with(move |request| respond(&rows, request));
+            })
+            .await;
+    }
     server
 }
 
@@ -85,7 +124,7 @@ fn respond(rows: &[Row], request: &HttpMockRequest) -> HttpMockResponse {
     let version = headers.get("openstack-api-version").and_then(|value| value.to_str().ok());
     let version = version.map_or("3.0", |version| version.trim_start_matches("volume "));
     let (status, body) = match version.parse() {
-        Ok(version) => answer(rows, request.uri().query().unwrap_or_default(), version),
+        Ok(version) => response(rows, request.uri().path(), request.uri().query().unwrap_or_default(), version),
         Err(_) => fault(400, "badRequest", "malformed microversion"),
     };
     HttpMockResponse::builder()
@@ -101,8 +140,10 @@ fn fault(code: u16, kind: &str, message: &str) -> (u16, Value) {
     (code, json!({kind: {"code": code, "message": message}}))
 }
 
-/// Cinder's response to a query: filters combined with AND, then marker, then offset, then limit.
-pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) {
+/// Cinder's response to a query of either list: filters combined with AND, then marker, then offset, then
+/// limit.
+pub fn response(rows: &[Row], path: &str, query: &str, version: Microversion) -> (u16, Value) {
+    let detailed = path.ends_with("/detail");
     let fuzzy = version >= Microversion::new(3, 31);
     let counted = version >= Microversion::new(3, 45);
     let mut rows: Vec<&Row> = rows.iter().collect();
@@ -138,7 +179,8 @@ pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) 
         },
     };
     let page: Vec<_> = rows.iter().skip(start + offset).take(limit).collect();
-    let mut body = json!({"backups": page.iter().map(|row| row.json()).collect::<Vec<_>>()});
+    let json = |row: &&&Row| if detailed { row.detail(version) } else { row.json() };
+    let mut body = json!({"backups": page.iter().map(json).collect::<Vec<_>>()});
     if with_count {
         body["count"] = json!(count);
     }
@@ -146,7 +188,8 @@ pub fn answer(rows: &[Row], query: &str, version: Microversion) -> (u16, Value) 
         let kept = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "marker");
         let query =
             form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("marker", &last.id).finish();
-        body["backups_links"] = json!([{"rel": "next", "href": format!("{INTERNAL}/{PROJECT_ID}/backups?{query}")}]);
+        let list = if detailed { "backups/detail" } else { "backups" };
+        body["backups_links"] = json!([{"rel": "next", "href": format!("{INTERNAL}/{PROJECT_ID}/{list}?{query}")}]);
     }
     (200, body)
 }

@@ -1,7 +1,6 @@
 //! Signing in: the request, what comes back, and the tokens after the first one.
 
 use std::error::Error as StdError;
-use std::future::ready;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -49,7 +48,8 @@ pub(super) async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     if let Some(timeout) = timeout {
         client = client.timeout(timeout);
     }
-    let client = client.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source })?;
+    let client =
+        client.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source: source.into() })?;
     let service = Service { http: client, request, retry: retry.clone() };
     let received = service.sign_in().await?;
     let project_id = received.project_id(&project)?;
@@ -87,7 +87,7 @@ impl Service {
             let span = tracing::debug_span!("request", operation = "create_token", attempt, status = Empty);
             self.attempt().instrument(span)
         };
-        let received = self.retry.run(None, None, ready(None), attempt).await;
+        let received = self.retry.run(None, None, None, attempt).await;
         received.map_err(|source| Error::SignIn { auth_url: self.request.auth_url.clone(), source: Box::new(source) })
     }
 

@@ -8,17 +8,9 @@ use super::recovery::LastPage;
 use crate::query::cursor::check_id;
 use crate::query::{Query, Row};
 
-/// What came before a page that was requested by a marker.
-pub(crate) struct Before<'a> {
-    pub(crate) last_page: &'a LastPage,
-    /// The first backup of the listing, which a server that drops the query would begin with again.
-    pub(crate) first: Option<&'a str>,
-    /// The row that the page shares with the one before it, where it was requested so.
-    pub(crate) shared: Option<&'a str>,
-}
-
-/// Checks that the rows can be what the query requested. The error says why they can't.
-pub(crate) fn check<T: Row>(rows: &[T], query: &Query, before: Option<Before<'_>>) -> Result<(), String> {
+/// Checks that the rows can be what the query requested, after the last page if that is known. The error
+/// states why they can't.
+pub(crate) fn check<T: Row>(rows: &[T], query: &Query, last_page: Option<&LastPage>) -> Result<(), String> {
     if let Some(limit) = query.limit().filter(|limit| rows.len() as u64 > limit.unsigned_abs()) {
         return Err(format!("the page has {} backups, more than the limit of {limit}", rows.len()));
     }
@@ -33,12 +25,12 @@ pub(crate) fn check<T: Row>(rows: &[T], query: &Query, before: Option<Before<'_>
     if query.marker().is_some_and(|marker| ids.contains(marker)) {
         return Err("the page does not start after its marker".to_owned());
     }
-    let Some(before) = before else { return Ok(()) };
-    let repeats = |id: &str| before.shared != Some(id) && ids.contains(id);
-    if before.first.is_some_and(repeats) {
+    let Some(last_page) = last_page else { return Ok(()) };
+    // A server that drops the query starts with it again.
+    if last_page.first_of_listing().is_some_and(|first| ids.contains(first)) {
         return Err("the page starts the listing again".to_owned());
     }
-    if before.last_page.ids().any(repeats) {
+    if last_page.ids().any(|id| ids.contains(id)) {
         return Err("the page has a backup of the page before it".to_owned());
     }
     Ok(())

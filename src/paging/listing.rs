@@ -1,12 +1,11 @@
 //! [`Listing`]: what to list, and how.
 
-use std::future::ready;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::continuity;
-use super::pager::Pager;
+use super::recovery::LastPage;
 use crate::Error;
 use crate::generated::parameters::LIMIT;
 use crate::query::{Microversion, Query, Row};
@@ -41,7 +40,7 @@ impl Listing {
         self.query.check()
     }
 
-    /// Also refuses what no listing over pages can be.
+    /// Also refuses a limit of 0.
     pub(crate) fn check_pages(&self) -> Result<(), Error> {
         self.check()?;
         match self.query.limit() {
@@ -50,26 +49,29 @@ impl Listing {
         }
     }
 
-    pub(crate) fn pager<T: Row>(self) -> Pager<T> {
-        Pager::new(self)
-    }
-
-    /// When a page is due that is waited for from now on.
+    /// The deadline of a page that is awaited from now on.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.transport.settings.page_deadline.and_then(|deadline| Instant::now().checked_add(deadline))
     }
 
-    /// The lowest microversion that will do, unless every one does.
+    /// The lowest microversion in which all parameters work; none if every one works.
     pub(crate) fn microversion(&self) -> Option<Microversion> {
         self.query.microversion().max(self.microversion).max(self.transport.settings.microversion)
     }
 
-    /// Fetches a page by itself.
-    pub(crate) async fn fetch_page<T: Row>(&self) -> Result<Response<T>, Error> {
-        let request = PageRequest { query: self.query.clone(), microversion: self.microversion(), page: 1 };
-        let response = self.transport.fetch(&request, &self.retry, self.deadline(), ready(None)).await?;
-        continuity::check(&response.rows, &request.query, None)
-            .map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))?;
-        Ok(response)
+    pub(crate) fn request(&self, query: Query, page: u64) -> PageRequest {
+        PageRequest { query, microversion: self.microversion(), page }
+    }
+
+    /// Fetches the page of the query.
+    pub(crate) async fn fetch<T: Row>(&self, page: u64, deadline: Option<Instant>) -> Result<Response<T>, Error> {
+        let request = self.request(self.query.clone(), page);
+        self.transport.fetch(&request, &self.retry, deadline, None).await
+    }
+
+    /// Checks that the rows can be what the query requested, after the last page if that is known.
+    pub(crate) fn check_rows<T: Row>(&self, response: &Response<T>, last_page: Option<&LastPage>) -> Result<(), Error> {
+        continuity::check(&response.rows, &self.query, last_page)
+            .map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))
     }
 }

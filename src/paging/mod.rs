@@ -8,3 +8,4 @@ pub(crate) mod read_ahead;
 pub(crate) mod recovery;
 
 pub(crate) use listing::Listing;
+pub(crate) use pager::Pager;

@@ -1,18 +1,14 @@
 //! [`Pager`]: all pages of a listing, in order.
 
-use std::future::ready;
-
-use tokio::time::Instant;
-
-use super::continuity::{self, Before};
+use super::continuity;
 use super::cycle::CycleDetector;
 use super::listing::Listing;
 use super::read_ahead::{InFlightPage, ReadAhead};
 use super::recovery::LastPage;
 use crate::Error;
 use crate::generated::parameters::{OFFSET, WITH_COUNT};
-use crate::query::{Cursor, Microversion, Query, Row, Value};
-use crate::transport::{KeepFresh, PageRequest, Response};
+use crate::query::{Cursor, Query, Row, Value};
+use crate::transport::{KeepFresh, Response};
 
 /// The size of a page as long as the service has not shown another one: Cinder's default maximum.
 const DEFAULT_MAX_LIMIT: u64 = 1000;
@@ -28,15 +24,11 @@ const MAX_EMPTY_PAGES: u32 = 1000;
 /// Rows are ordered by what never changes of them, so it does not matter which page was read first.
 pub(crate) struct Pager<T> {
     pub(crate) listing: Listing,
-    /// Chosen once: the rows of one listing follow the same rules.
-    microversion: Option<Microversion>,
     /// The number of the next page, from 1.
     pub(crate) page: u64,
     count: Option<u64>,
     cycle: CycleDetector,
     empty_pages: u32,
-    /// The id of the first row yielded.
-    first: Option<String>,
     pub(crate) last_page: LastPage,
     position: Position,
     read_ahead: ReadAhead<T>,
@@ -58,21 +50,21 @@ enum Position {
 }
 
 impl<T: Row> Pager<T> {
-    pub(crate) fn new(listing: Listing) -> Self {
+    pub(crate) fn new(mut listing: Listing) -> Self {
+        // Chosen once: all pages of a listing follow the same rules, also those without the count.
+        listing.microversion = listing.microversion();
         let mut cycle = CycleDetector::default();
         if let Some(marker) = listing.query.marker() {
             cycle.closes(&Cursor::after(marker));
         }
         let limit = listing.query.limit().and_then(|limit| u64::try_from(limit).ok());
         Self {
-            microversion: listing.microversion(),
             read_ahead: ReadAhead::new(listing.concurrency),
             listing,
             page: 1,
             count: None,
             cycle,
             empty_pages: 0,
-            first: None,
             last_page: LastPage::default(),
             position: Position::Start,
             requested: 0,
@@ -100,17 +92,14 @@ impl<T: Row> Pager<T> {
         }
         response.count = self.count;
         self.page = self.page.saturating_add(1);
-        if self.first.is_none() {
-            self.first = response.rows.first().map(|row| row.id().to_owned());
-        }
         self.position = self.advance(&response);
         if !matches!(self.position, Position::Middle) {
-            self.read_ahead.clear();
+            self.read_ahead.pages.clear();
             self.keep_fresh = None;
         } else if self.listing.prefetch {
-            if self.read_ahead.is_empty() {
+            if self.read_ahead.pages.is_empty() {
                 let next = self.request_next(true);
-                self.read_ahead.push(next);
+                self.read_ahead.pages.push_back(next);
             }
             self.fill_read_ahead();
         }
@@ -143,14 +132,13 @@ impl<T: Row> Pager<T> {
         // That of the page as a whole, also where it takes more than one request.
         let deadline = self.listing.deadline();
         loop {
-            let mut page = match self.read_ahead.pop() {
+            let mut page = match self.read_ahead.pages.pop_front() {
                 Some(page) => page,
                 // Concurrent pages begin in their order.
                 None => self.request_next(self.listing.concurrency > 1),
             };
             self.fill_read_ahead();
-            let attempt = page.attempt.take();
-            let in_flight = async { attempt?.outcome().await };
+            let in_flight = page.attempt.take();
             let Listing { transport, retry, .. } = &self.listing;
             match transport.fetch(&page.request, retry, deadline, in_flight).await {
                 Ok(response) if page.overlaps => {
@@ -159,37 +147,31 @@ impl<T: Row> Pager<T> {
                     }
                 }
                 Ok(response) => {
-                    // A marker leads to the same row again, but not with an offset from there.
+                    // With an offset, a marker does not lead to the first row.
                     let query = &self.listing.query;
                     let start = query.marker().filter(|_| query.offset() == 0).map(str::to_owned);
                     self.accept(&response, start)?;
                     self.record_size(&page, response.rows.len());
                     return Ok(response);
                 }
-                // The marker that its offset counts from may be gone.
-                Err(error) if page.overlaps && error.is_not_found() => {}
+                // The marker that its offset counts from may be gone, or the service refuses such an offset.
+                Err(error) if page.overlaps && error.status().is_some() && !error.is_retryable() => {}
                 Err(error) if self.marker_was_deleted(&error) => {
-                    self.read_ahead.clear();
+                    self.read_ahead.pages.clear();
                     return self.recover_deleted_marker(&error, deadline).await;
                 }
                 Err(error) => return Err(error),
             }
             tracing::debug!(page = self.page, "a page that was read ahead does not follow, fetching it by marker");
             self.read_ahead.slow_down();
-            self.read_ahead.clear();
+            self.read_ahead.pages.clear();
         }
     }
 
-    /// Whether the next page is requested by a marker that the caller has not set.
-    pub(crate) fn has_own_marker(&self) -> bool {
-        let query = &self.listing.query;
-        matches!(self.position, Position::Middle) && query.get(&OFFSET).is_none() && query.marker().is_some()
-    }
-
-    pub(crate) async fn fetch_in_place(&self, deadline: Option<Instant>) -> Result<Response<T>, Error> {
-        let Listing { transport, retry, query, .. } = &self.listing;
-        let request = PageRequest { query: query.clone(), microversion: self.microversion, page: self.page };
-        transport.fetch(&request, retry, deadline, ready(None)).await
+    /// Whether the backup of the marker was deleted since the page that ends with it. Markers set by the
+    /// caller are never replaced: also not where links have offsets only.
+    fn marker_was_deleted(&self, error: &Error) -> bool {
+        error.is_marker_gone() && matches!(self.position, Position::Middle) && self.listing.query.get(&OFFSET).is_none()
     }
 
     /// Requests the page after the last row yielded. Nothing else is in flight.
@@ -214,12 +196,12 @@ impl<T: Row> Pager<T> {
             let new_rows = self.page_size - 1;
             self.new_rows = self.new_rows.saturating_add(new_rows);
             let page = self.request(query, true, new_rows, true);
-            self.read_ahead.push(page);
+            self.read_ahead.pages.push_back(page);
         }
     }
 
     fn request(&self, query: Query, overlaps: bool, new_rows: u64, begin: bool) -> InFlightPage<T> {
-        let request = PageRequest { query, microversion: self.microversion, page: self.requested };
+        let request = self.listing.request(query, self.requested);
         let attempt = begin.then(|| self.read_ahead.begin(&self.listing.transport, request.clone()));
         InFlightPage { request, overlaps, new_rows, attempt }
     }
@@ -228,9 +210,7 @@ impl<T: Row> Pager<T> {
     pub(crate) fn accept(&mut self, response: &Response<T>, start: Option<String>) -> Result<(), Error> {
         let query = &self.listing.query;
         let by_marker = query.marker().is_some() && query.offset() == 0;
-        let before = by_marker.then(|| self.before(None));
-        continuity::check(&response.rows, query, before)
-            .map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))?;
+        self.listing.check_rows(response, by_marker.then_some(&self.last_page))?;
         self.last_page.keep(&response.rows, start);
         Ok(())
     }
@@ -238,11 +218,11 @@ impl<T: Row> Pager<T> {
     /// Takes the shared row from a page that was read ahead; none where the page does not follow.
     fn accept_overlapping(&mut self, page: &InFlightPage<T>, mut response: Response<T>) -> Option<Response<T>> {
         let size = response.rows.len();
-        let shared =
-            self.last_page.id_from_end(0).filter(|id| response.rows.first().is_some_and(|row| row.id() == *id))?;
-        continuity::check(&response.rows, &page.request.query, Some(self.before(Some(shared)))).ok()?;
-        // It adds nothing, and its link leads to itself.
-        if size == 1 && response.next != Ok(None) {
+        let (shared, new) = response.rows.split_first()?;
+        let follows = self.last_page.id_from_end(0) == Some(shared.id())
+            && continuity::check(new, &page.request.query, Some(&self.last_page)).is_ok();
+        // A page with only the shared row adds nothing; its link would form a cycle.
+        if !follows || (new.is_empty() && response.next != Ok(None)) {
             return None;
         }
         // With the shared row, which may be the only one that is not deleted.
@@ -253,12 +233,8 @@ impl<T: Row> Pager<T> {
         Some(response)
     }
 
-    fn before<'a>(&'a self, shared: Option<&'a str>) -> Before<'a> {
-        Before { last_page: &self.last_page, first: self.first.as_deref(), shared }
-    }
-
-    /// Takes the size of a page for that of the next ones. Where it is not as requested, none of the pages in
-    /// flight can follow.
+    /// Records the size of a page; later pages are requested with it. Where it is not as requested, none of the
+    /// pages in flight can follow.
     fn record_size(&mut self, page: &InFlightPage<T>, size: usize) {
         self.page_size = size as u64;
         let new_rows = self.page_size.saturating_sub(u64::from(page.overlaps));
@@ -267,7 +243,7 @@ impl<T: Row> Pager<T> {
             self.read_ahead.record_success();
             return;
         }
-        self.read_ahead.clear();
+        self.read_ahead.pages.clear();
         if !matches!(self.position, Position::Start) {
             self.read_ahead.slow_down();
         }

@@ -1,27 +1,18 @@
 //! [`ReadAhead`]: the pages in flight, and how many there may be.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::panic::resume_unwind;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Poll, ready};
-
-use tokio::runtime::{Handle, Id};
-use tokio::task::JoinHandle;
-use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
 
 use crate::query::Row;
-use crate::transport::{Outcome, PageRequest, Transport};
+use crate::transport::{Outcome, PageRequest, Spawned, Transport};
 
 /// The most successful pages that it takes to raise the concurrency by one.
 const MAX_SUCCESSES_NEEDED: usize = 64;
 
 /// The pages in flight, in their order, and the state of the congestion control. Dropping it cancels them.
 pub(crate) struct ReadAhead<T> {
-    pages: VecDeque<InFlightPage<T>>,
+    pub(crate) pages: VecDeque<InFlightPage<T>>,
     /// The concurrency that the caller has set, and the present one.
     max_concurrency: usize,
     concurrency: usize,
@@ -39,36 +30,7 @@ pub(crate) struct InFlightPage<T> {
     pub(crate) overlaps: bool,
     /// How many rows it adds to the page before it if it is full.
     pub(crate) new_rows: u64,
-    pub(crate) attempt: Option<FirstAttempt<T>>,
-}
-
-/// The first attempt of a page, in a task of its own. Dropping it cancels the task.
-pub(crate) struct FirstAttempt<T> {
-    runtime: Id,
-    task: JoinHandle<Outcome<T>>,
-}
-
-impl<T: Row> FirstAttempt<T> {
-    /// Its outcome; none where it was begun on another runtime, which may not be driven any more.
-    pub(crate) async fn outcome(mut self) -> Option<Outcome<T>> {
-        poll_fn(|context| {
-            if Handle::current().id() != self.runtime {
-                return Poll::Ready(None);
-            }
-            Poll::Ready(match ready!(Pin::new(&mut self.task).poll(context)) {
-                Ok(outcome) => Some(outcome),
-                // A token provider's, which is the caller's own.
-                Err(error) => error.try_into_panic().map(|panic| resume_unwind(panic)).ok(),
-            })
-        })
-        .await
-    }
-}
-
-impl<T> Drop for FirstAttempt<T> {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    pub(crate) attempt: Option<Spawned<Outcome<T>>>,
 }
 
 impl<T: Row> ReadAhead<T> {
@@ -85,33 +47,15 @@ impl<T: Row> ReadAhead<T> {
 
     /// Begins the first attempt of a page, whether or not anybody waits for it. It is retried only when its
     /// turn comes, so that many concurrent pages never become a storm of retries.
-    pub(crate) fn begin(&self, transport: &Arc<Transport>, request: PageRequest) -> FirstAttempt<T> {
+    pub(crate) fn begin(&self, transport: &Arc<Transport>, request: PageRequest) -> Spawned<Outcome<T>> {
         let (transport, throttled) = (Arc::clone(transport), Arc::clone(&self.throttled));
-        let attempt = async move {
+        Spawned::new(async move {
             let outcome = transport.attempt(&request, 1, true).await;
             if matches!(&outcome, Err(failure) if failure.error.is_retryable()) {
                 throttled.store(true, Ordering::Relaxed);
             }
             outcome
-        };
-        let task = tokio::spawn(attempt.in_current_span().with_current_subscriber());
-        FirstAttempt { runtime: Handle::current().id(), task }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pages.is_empty()
-    }
-
-    pub(crate) fn push(&mut self, page: InFlightPage<T>) {
-        self.pages.push_back(page);
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<InFlightPage<T>> {
-        self.pages.pop_front()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.pages.clear();
+        })
     }
 
     /// Whether there is room for one more, besides the page that is waited for or was just yielded.

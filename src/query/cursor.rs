@@ -63,7 +63,7 @@ impl Cursor {
 
     /// Reads the link with rel `next`, if there is one. Only its marker counts or, without one, its
     /// offset: the rest is the address that the operator has configured, and a copy of the request. The
-    /// error says what is wrong with the link.
+    /// error states what is wrong with the link.
     pub(crate) fn from_links(links: &[Link]) -> Result<Option<Self>, String> {
         let Some(link) = links.iter().find(|link| link.rel.eq_ignore_ascii_case("next")) else {
             return Ok(None);

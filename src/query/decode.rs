@@ -5,7 +5,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::{Serialize, forward_to_deserialize_any};
+use serde_json::value::RawValue;
 
 /// Decodes a body. It is checked to be UTF-8 once: doing that for each string by itself, as `serde_json` does
 /// with bytes, is a seventh of the work.
@@ -16,6 +17,28 @@ pub(crate) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> serde_jso
         Err(_) => serde_json::from_slice(body),
     }
 }
+
+/// An error that a response has next to a list: the start of its JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ReportedError(pub(crate) String);
+
+impl ReportedError {
+    /// Whether it reports nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        ["null", "false", "0", "\"\"", "{}", "[]"].contains(&self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ReportedError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(Self(json.chars().take(MAX_ERROR).collect()))
+    }
+}
+
+/// How much of an error next to a list is kept, in characters.
+const MAX_ERROR: usize = 1000;
 
 /// A deserializer that requires a map for a struct. `serde_json` also reads a struct from an array, so that
 /// `[[],[],null]` would be an empty list.
@@ -34,10 +57,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     }
 }
 
-/// The capacity of a list at first: the links that a backup has. serde begins with 4, which is a seventh
-/// of the memory that a list of backups takes.
+/// The capacity of a list at first: the links that a backup has. serde begins with 4, which is a seventh of the
+/// memory of a list of backups.
 const CAPACITY: usize = 2;
 
+/// Reads a list without spare capacity.
 pub(crate) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct Items<T>(PhantomData<T>);
 

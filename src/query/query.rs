@@ -69,7 +69,7 @@ impl Query {
         }
     }
 
-    /// The lowest microversion in which all its parameters work, unless every one will do.
+    /// The lowest microversion in which all its parameters work; none if every one works.
     pub(crate) fn microversion(&self) -> Option<Microversion> {
         self.0.iter().filter_map(|(parameter, _)| parameter.microversion).max()
     }
@@ -89,7 +89,7 @@ impl Query {
         without_marker <= MAX_QUERY && self.encoded_length(|_| true) <= MAX_QUERY + MAX_MARKER
     }
 
-    /// Refuses what no server would read as it was meant.
+    /// Checks types, bounds and the length of the encoded query.
     pub(crate) fn check(&self) -> Result<(), Error> {
         for (parameter, value) in &self.0 {
             parameter.check(value)?;

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::future::Future;
 
-use serde_json::{Map, Value};
-
 use super::Query;
+use super::decode::ReportedError;
 use crate::{Link, generated};
 
 /// A row of a list of backups: [`Backup`](crate::Backup) or [`BackupDetail`](crate::BackupDetail).
@@ -20,16 +19,13 @@ pub struct List<T> {
     pub(crate) backups: Vec<T>,
     pub(crate) backups_links: Vec<Link>,
     pub(crate) count: Option<u64>,
-    /// What else the body has.
-    pub(crate) extra: Map<String, Value>,
+    pub(crate) error: Option<ReportedError>,
 }
 
 /// The operation that lists such rows. `build.rs` implements it for each operation of the contract.
 pub trait Operation: Sized {
     /// Its `operationId`.
     const OPERATION: &'static str;
-    /// Its path, as the contract writes it.
-    const PATH: &'static str;
 
     /// The id of the backup.
     fn id(&self) -> &str;

@@ -41,7 +41,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            tokens: Tokens::None,
+            tokens: Tokens::Fixed(None),
             microversion: None,
             trust_microversion: false,
             retry: RetryPolicy::default(),
@@ -86,7 +86,7 @@ pub(crate) type Outcome<T> = Result<Response<T>, Failure>;
 /// An attempt that failed.
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// How long the service asked to wait.
+    /// The response's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) at: Instant,
     /// Whether the attempt has used up the page's renewal of a rejected token.
@@ -175,7 +175,8 @@ impl Transport {
         request_id: Option<String>,
         redactor: Redactor<'_>,
     ) -> Result<Response<T>, Error> {
-        if let Some(message) = redactor.fault_in_list(&list.extra) {
+        if let Some(error) = list.error.filter(|error| !error.is_empty()) {
+            let message = format!("the response has a list and an error: {}", redactor.clean(&error.0));
             return Err(Error::undecodable(request_id, message));
         }
         let mut stated = head.into_iter().flat_map(|head| head.headers.get_all(OPENSTACK_API_VERSION)).peekable();
@@ -183,7 +184,7 @@ impl Transport {
         let applied = Microversion::from_headers(stated.map(HeaderValue::as_bytes));
         match request.microversion {
             Some(required) if !applied.map_or(trusted, |applied| applied >= required) => {
-                Err(Error::MicroversionNotHonored { required, answered: applied, request_id })
+                Err(Error::MicroversionNotHonored { required, answered: applied, request_id, attempts: 1 })
             }
             _ => Ok(Response {
                 rows: list.backups,

@@ -9,6 +9,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde_json::{Map, Value};
 
 use super::hooks::Head;
+use crate::error::causes;
 use crate::generated::X_OPENSTACK_REQUEST_ID;
 use crate::{Error, Fault};
 
@@ -62,7 +63,11 @@ impl<'a> Redactor<'a> {
     /// The start of a text, without the token.
     fn start(self, text: &str) -> String {
         // So much more that a part of the token is found that the cut goes through.
-        cut(&self.redact(first(text, MAX_TEXT + WINDOW * MAX_ESCAPE)), "...")
+        let redacted = self.redact(first(text, MAX_TEXT + WINDOW * MAX_ESCAPE));
+        match first(&redacted, MAX_TEXT) {
+            start if start.len() < redacted.len() => start.to_owned() + "...",
+            _ => redacted,
+        }
     }
 
     /// The start of a text as one line of plain text, without the token.
@@ -87,39 +92,39 @@ impl<'a> Redactor<'a> {
             Generated::CommunicationError(source)
             | Generated::ResponseBodyError(source)
             | Generated::InvalidUpgrade(source) => {
-                if exceeds_limit(&source) {
+                if causes(&source).any(<dyn StdError>::is::<LengthLimitError>) {
                     Error::TooLarge { request_id, attempts: 1, limit: exchange.body_limit }
                 } else {
-                    // The hooks' response has lost it; this one is without the query.
-                    let source = match Url::parse(exchange.endpoint) {
-                        Ok(endpoint) => source.with_url(endpoint),
-                        Err(_) => source.without_url(),
-                    };
-                    Error::Transport { request_id, attempts: 1, source }
+                    Error::Transport { request_id, attempts: 1, source: self.transport(source, exchange.endpoint) }
                 }
             }
             Generated::InvalidResponsePayload(body, source) => Error::Undecodable {
                 request_id,
                 attempts: 1,
-                truncated: source.is_eof() && !body.is_empty() && head.is_some_and(|head| head.ends_with_connection),
+                truncated: source.is_eof() && head.is_some_and(|head| head.ends_with_connection),
                 text: self.start(&String::from_utf8_lossy(body.get(..MAX_BODY).unwrap_or(&body))),
                 source: self.decode_error(&source),
             },
             Generated::UnexpectedResponse(response) => self.status(response, request_id, exchange.marker).await,
-            // There are none: build.rs takes the responses that would become one out of the contract.
-            Generated::ErrorResponse(response) => Error::Status {
-                status: response.status(),
-                request_id,
-                attempts: 1,
-                fault: None,
-                text: String::new(),
-                marker_gone: false,
-            },
-            // The values were checked before, more strictly.
-            Generated::InvalidRequest(reason) | Generated::Custom(reason) => {
-                Error::InvalidRequest { parameter: "request".to_owned(), reason }
+            // The values were checked before, more strictly, and build.rs leaves no response for the first one.
+            Generated::ErrorResponse(_) | Generated::InvalidRequest(_) | Generated::Custom(_) => {
+                Error::InvalidRequest { parameter: "request".to_owned(), reason: "it can't be built".to_owned() }
             }
         }
+    }
+
+    /// The error of reqwest, with the endpoint in place of the request's URL; its text alone, where a server
+    /// has sent the token back in it (HTTP/2 has messages of its own).
+    fn transport(self, source: reqwest::Error, endpoint: &str) -> Box<dyn StdError + Send + Sync> {
+        let source = match Url::parse(endpoint) {
+            Ok(endpoint) => source.with_url(endpoint),
+            Err(_) => source.without_url(),
+        };
+        let text = causes(&source).fold(format!("{source:?}"), |text, cause| format!("{text} {cause}"));
+        if self.redact(&text) == text {
+            return source.into();
+        }
+        self.clean(&causes(&source).last().map(ToString::to_string).unwrap_or_default()).into()
     }
 
     /// serde quotes the values that it refuses, whole.
@@ -138,7 +143,7 @@ impl<'a> Redactor<'a> {
         if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             let location = response.headers().get(LOCATION);
             let location = location.map(|location| self.clean(&String::from_utf8_lossy(location.as_bytes())));
-            return Error::Redirect { status, location, request_id };
+            return Error::Redirect { status, location, request_id, attempts: 1 };
         }
         let body = start_of(response).await;
         let json = serde_json::from_slice::<Map<String, Value>>(&body).ok();
@@ -153,22 +158,21 @@ impl<'a> Redactor<'a> {
             fault: fault.map(Box::new),
         }
     }
-
-    /// The error that a response reports next to a list.
-    pub(crate) fn fault_in_list(self, extra: &Map<String, Value>) -> Option<String> {
-        let fault = read_fault(extra, |text| self.clean(text)).map(|(fault, _)| fault.message);
-        let error = extra.get("error").filter(|error| !error.is_null()).map(|error| self.clean(&error.to_string()));
-        fault.or(error).map(|message| format!("the response has a list and an error: {message}"))
-    }
 }
 
 /// A text without a secret, in upper and lower case, cut, wrapped or escaped.
 fn redact(text: &str, secret: &str, mark: &str) -> String {
+    // As it is, too: what looks like an escape may end with the secret's first characters.
+    redact_as(first_character, &redact_as(unescape, text, secret, mark), secret, mark)
+}
+
+/// The same, where its characters are read so.
+fn redact_as(read: Read, text: &str, secret: &str, mark: &str) -> String {
     let ascii = secret.is_ascii();
-    let (secret, _) = significant(secret, ascii);
-    let (characters, places) = significant(text, ascii);
-    let length = secret.chars().count().clamp(1, WINDOW);
-    // Where each character begins in `characters`, and its end.
+    let (secret, own) = significant(secret, read, ascii);
+    let (characters, places) = significant(text, read, ascii);
+    let length = own.len().clamp(1, WINDOW);
+    // Where each character begins in `characters`, and the end.
     let starts: Vec<_> = characters.char_indices().map(|(start, _)| start).chain([characters.len()]).collect();
     let mut redacted = String::new();
     let mut copied = 0;
@@ -186,17 +190,6 @@ fn redact(text: &str, secret: &str, mark: &str) -> String {
         }
     }
     redacted + text.get(copied..).unwrap_or_default()
-}
-
-fn exceeds_limit(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<LengthLimitError>() {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
 }
 
 /// The start of a body. One that breaks off is as good: the status decides.
@@ -269,13 +262,6 @@ fn first(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
-fn cut(text: &str, mark: &str) -> String {
-    match first(text, MAX_TEXT) {
-        start if start.len() < text.len() => start.to_owned() + mark,
-        _ => text.to_owned(),
-    }
-}
-
 /// The start of what is written to it.
 struct Start(String);
 
@@ -286,11 +272,14 @@ impl Write for Start {
     }
 }
 
+/// Reads the first character of a text, and its length there in bytes.
+type Read = fn(&str) -> Option<(char, usize)>;
+
 /// The characters of a text that a token can have, in lower case, and where each begins and ends in it.
-/// Escapes are decoded, blanks and line breaks left out; so are those that are not ASCII where the secret is.
-fn significant(text: &str, ascii: bool) -> (String, Vec<(usize, usize)>) {
+/// Blanks and line breaks are left out; so is what is not ASCII where the secret is.
+fn significant(text: &str, read: Read, ascii: bool) -> (String, Vec<(usize, usize)>) {
     let (mut characters, mut places, mut at) = (String::new(), Vec::new(), 0);
-    while let Some((character, length)) = text.get(at..).and_then(unescape) {
+    while let Some((character, length)) = text.get(at..).and_then(read) {
         let is_text = !character.is_ascii() && !character.is_whitespace() && !ascii;
         if (character.is_ascii_graphic() || is_text) && character != '\\' {
             characters.push(character.to_ascii_lowercase());
@@ -301,7 +290,11 @@ fn significant(text: &str, ascii: bool) -> (String, Vec<(usize, usize)>) {
     (characters, places)
 }
 
-/// The first character of a text, and its length there in bytes: `A`, `\u0041`, `%41`, `&#x41;` or `&#65;`.
+fn first_character(text: &str) -> Option<(char, usize)> {
+    text.chars().next().map(|first| (first, first.len_utf8()))
+}
+
+/// The same where it may be escaped: `A`, `\u0041`, `%41`, `&#x41;` or `&#65;`.
 fn unescape(text: &str) -> Option<(char, usize)> {
     let escapes = [("\\u", 16, Some(4), ""), ("%", 16, Some(2), ""), ("&#x", 16, None, ";"), ("&#", 10, None, ";")];
     let decoded = escapes.iter().find_map(|(start, radix, digits, end)| {
@@ -310,7 +303,7 @@ fn unescape(text: &str) -> Option<(char, usize)> {
         let code = rest.get(..digits).filter(|code| code.chars().all(|c| c.is_ascii_hexdigit()))?;
         Some((char::from_u32(u32::from_str_radix(code, *radix).ok()?)?, start.len() + digits + end.len()))
     });
-    decoded.or_else(|| text.chars().next().map(|first| (first, first.len_utf8())))
+    decoded.or_else(|| first_character(text))
 }
 
 #[cfg(test)]
@@ -341,6 +334,18 @@ mod tests {
             TOKEN[20..20 + WINDOW].to_owned(),
         ] {
             assert_eq!(redact(&format!("a {text} b")).replace("\r\n", ""), "a [token] b", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_redacted_next_to_what_looks_like_an_escape() {
+        let token = HeaderValue::from_static("4a5b6c7d8e9f0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e7f");
+        let part = |at: usize| token.to_str().unwrap()[at..at + WINDOW].to_owned();
+        for start in ["%", "%4", "\\u00", "\\u004", "&#", "&#x", "&#x4", "\\", "%%"] {
+            for end in ["", ";", "1", "%", "\\"] {
+                let text = Redactor::new(Some(&token), None).redact(&format!("{start}{}{end}", part(10)));
+                assert!(!text.contains(&part(10)), "{start} {end}: {text}");
+            }
         }
     }
 
@@ -378,9 +383,12 @@ mod tests {
     fn a_cut_shows_no_part_of_a_token() {
         let header = HeaderValue::from_static(TOKEN);
         let redactor = Redactor::new(Some(&header), None);
+        let escaped: String = TOKEN.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
         for before in MAX_TEXT - 70..MAX_TEXT + 5 {
-            let text = redactor.clean(&format!("{}{TOKEN}", "x".repeat(before)));
-            assert!(!text.contains("gA"), "{before}: {text}");
+            for (token, start) in [(TOKEN, "gA"), (&escaped, "\\u0067")] {
+                let text = redactor.clean(&format!("{}{token}", "x".repeat(before)));
+                assert!(!text.contains(start), "{before}: {text}");
+            }
         }
     }
 

@@ -12,4 +12,5 @@ pub(crate) mod token;
 pub(crate) use exchange::{Outcome, PageRequest, Response, Settings, Transport};
 pub(crate) use hooks::{RequestContext, decode};
 pub(crate) use retry::RetryPolicy;
+pub(crate) use runtime::Spawned;
 pub(crate) use token::KeepFresh;

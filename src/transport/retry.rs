@@ -1,14 +1,17 @@
-//! [`RetryPolicy`], and the loop that follows it.
+//! [`RetryPolicy`], what is retried, and the loop that follows them.
 
-use std::future::Future;
+use std::error::Error as StdError;
+use std::io;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::OptionFuture;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
 use super::exchange::{Failure, Outcome, PageRequest, Response, Transport};
-use super::runtime::{before, on_current_runtime};
+use super::runtime::{Spawned, before, on_current_runtime};
 use crate::Error;
+use crate::error::causes;
 use crate::query::Row;
 
 /// How a page is fetched again after a transient fault.
@@ -96,27 +99,50 @@ impl Default for RetryPolicy {
     }
 }
 
+impl Error {
+    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, and the
+    /// statuses 408, 429, 500, 502, 503 and 504. A certificate that is not trusted stays so.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Transport { .. } => {
+                !self.by_reqwest().is_some_and(|source| source.is_builder() || is_certificate_error(source))
+            }
+            Self::PageDeadline { .. } => true,
+            Self::Undecodable { truncated, .. } => *truncated,
+            Self::SignIn { source, .. } => source.is_retryable(),
+            Self::Status { status, .. } => {
+                matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether the TLS library refuses the server's certificate, as rustls reports it.
+fn is_certificate_error(error: &reqwest::Error) -> bool {
+    let refused = |cause: &(dyn StdError + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+    };
+    error.is_connect() && causes(error).any(refused)
+}
+
 impl RetryPolicy {
-    /// Makes as many attempts as the policy allows, each with its number and whether it may renew the token.
-    /// `in_flight` is the outcome of a first attempt that was begun before; none, if there is none or it was
-    /// lost.
-    pub(crate) async fn run<T, F: Future<Output = Result<T, Failure>>>(
+    /// Makes as many attempts as the policy allows, each with its number and whether it may renew the token. The
+    /// first one may be in flight already.
+    pub(crate) async fn run<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
         &self,
         page: Option<u64>,
         deadline: Option<Instant>,
-        in_flight: impl Future<Output = Option<Result<T, Failure>>>,
+        mut in_flight: Option<Spawned<Result<T, Failure>>>,
         start: impl Fn(u32, bool) -> F,
     ) -> Result<T, Error> {
-        let mut in_flight = Some(in_flight);
         let (mut attempt, mut renewed, mut last) = (0_u32, false, None);
         loop {
             attempt = attempt.saturating_add(1);
-            let first = in_flight.take();
+            let in_flight = in_flight.take();
             let outcome = before(deadline, async {
-                let begun = match first {
-                    Some(first) => first.await,
-                    None => None,
-                };
+                let begun = OptionFuture::from(in_flight.map(Spawned::output)).await.flatten();
                 match begun {
                     Some(outcome) => outcome,
                     None => on_current_runtime(|| start(attempt, !renewed)).await,
@@ -138,30 +164,32 @@ impl RetryPolicy {
                 return Err(error);
             }
             tracing::warn!(page, attempt, ?delay, %error, "retrying");
-            on_current_runtime(|| sleep(delay)).await;
+            before(deadline, on_current_runtime(|| sleep(delay))).await;
             last = Some(Box::new(error));
         }
     }
 }
 
 impl Transport {
-    /// Fetches a page in as many attempts as the policy allows.
+    /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
     pub(crate) async fn fetch<T: Row>(
         &self,
         request: &PageRequest,
         policy: &RetryPolicy,
         deadline: Option<Instant>,
-        in_flight: impl Future<Output = Option<Outcome<T>>>,
+        in_flight: Option<Spawned<Outcome<T>>>,
     ) -> Result<Response<T>, Error> {
         let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
         policy.run(Some(request.page), deadline, in_flight, start).await
     }
 }
 
-/// The delay that a response asks for. Of several values the first one counts, and fractions are rounded up.
+/// Reads `Retry-After`. Of several values the first one counts, and fractions are rounded up.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(date) = httpdate::parse_http_date(value.trim()) {
+    // Dates have a comma of their own.
+    let date = value.find("GMT").and_then(|at| value.get(..at + 3)).unwrap_or(value);
+    if let Ok(date) = httpdate::parse_http_date(date.trim()) {
         return date.duration_since(SystemTime::now()).ok();
     }
     let value = value.split([',', ';']).next().unwrap_or_default().trim();
@@ -238,6 +266,7 @@ mod tests {
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
         let left = read(&date).unwrap();
         assert!((Duration::from_secs(80)..=Duration::from_secs(90)).contains(&left), "{left:?}");
+        assert!(read(&format!("{date}, {date}")).is_some_and(|first| first <= left), "the first of several");
         for value in ["", "soon", "-1", "+1", ".5", "1.", "1.x", ", 5", "Wed, 21 Oct 2015 07:28:00 GMT"] {
             assert_eq!(read(value), None, "{value}");
         }

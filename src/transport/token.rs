@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::instrument::WithSubscriber;
 
+use super::runtime::current_runtime;
 use crate::Error;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -233,8 +235,7 @@ pub(crate) fn header(token: &Token) -> Result<HeaderValue, &'static str> {
 /// The tokens of a client. A header's `Debug` does not show its value.
 #[derive(Debug)]
 pub(crate) enum Tokens {
-    None,
-    Fixed(HeaderValue),
+    Fixed(Option<HeaderValue>),
     Provided(Arc<Provided>),
 }
 
@@ -247,10 +248,6 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    fn fixed(header: Option<HeaderValue>) -> Self {
-        Self { header, renewal: 0, validity: None }
-    }
-
     fn is_expired(&self) -> bool {
         self.validity.is_some_and(|validity| Instant::now() >= validity.expires_at)
     }
@@ -303,20 +300,14 @@ struct State {
     last: Option<Renewed>,
     /// The token that was rejected, until there is another one.
     rejected: Option<HeaderValue>,
-    /// The renewal in flight. Those who wait for it own it.
-    in_flight: Option<InFlight>,
+    /// The renewal in flight, and its runtime, which may not be driven any more. Those who wait for it own it.
+    in_flight: Option<(Option<Id>, WeakShared<Renewal>)>,
 }
 
-struct InFlight {
-    renewal: WeakShared<Renewal>,
-    /// The runtime that has a task for it, which may not be driven any more.
-    runtime: Option<Id>,
-}
-
-impl InFlight {
-    fn join(&self) -> Option<Shared<Renewal>> {
-        let here = self.runtime.is_none() || self.runtime == Handle::try_current().ok().map(|handle| handle.id());
-        self.renewal.upgrade().filter(|_| here)
+impl State {
+    fn in_flight(&self) -> Option<Shared<Renewal>> {
+        let same = self.in_flight.as_ref().filter(|(started_on, _)| *started_on == current_runtime());
+        same.and_then(|(_, in_flight)| in_flight.upgrade())
     }
 }
 
@@ -338,8 +329,7 @@ impl Tokens {
     /// The token to begin with.
     pub(crate) async fn current(&self) -> Result<Issued, Error> {
         match self {
-            Self::None => Ok(Issued::fixed(None)),
-            Self::Fixed(header) => Ok(Issued::fixed(Some(header.clone()))),
+            Self::Fixed(header) => Ok(Issued { header: header.clone(), renewal: 0, validity: None }),
             Self::Provided(provided) => provided.current().await,
         }
     }
@@ -348,7 +338,7 @@ impl Tokens {
     pub(crate) async fn renewed(&self, rejected: &Issued) -> Option<Result<Issued, Error>> {
         match self {
             Self::Provided(provided) => Some(provided.token(Some(rejected)).await),
-            _ => None,
+            Self::Fixed(_) => None,
         }
     }
 
@@ -430,49 +420,52 @@ impl Provided {
             tracing::info!("the token {reason}, renewing it");
             state.rejected.clone_from(&rejected.header);
         }
-        match state.in_flight.as_ref().and_then(InFlight::join) {
-            Some(in_flight) => in_flight,
-            None => self.start(&mut state, None),
-        }
+        state.in_flight().unwrap_or_else(|| self.start(&mut state, rejected.is_some()))
     }
 
     /// The renewal in flight or, where the token is still to be renewed, a new one.
     fn renewal_ahead(self: &Arc<Self>) -> Shared<Renewal> {
         let mut state = self.lock();
-        if let Some(in_flight) = state.in_flight.as_ref().and_then(InFlight::join) {
+        if let Some(in_flight) = state.in_flight() {
             return in_flight;
         }
         match &state.last {
             Some(Ok(token)) if token.renew_at().is_none_or(|at| Instant::now() < at) => {
                 std::future::ready(Ok(token.clone())).boxed().shared()
             }
-            _ => self.start(&mut state, Handle::try_current().ok().map(|handle| handle.id())),
+            _ => self.start(&mut state, false),
         }
     }
 
     /// Renews the token in a task of its own, unless a renewal is in flight.
     fn renew_in_background(self: &Arc<Self>) {
         let (Ok(runtime), mut state) = (Handle::try_current(), self.lock()) else { return };
-        if state.in_flight.as_ref().and_then(InFlight::join).is_none() {
-            let renewal = self.start(&mut state, Some(runtime.id()));
+        if state.in_flight().is_none() {
+            let renewal = self.start(&mut state, false);
             runtime.spawn(renewal.map(drop).with_current_subscriber());
         }
     }
 
-    fn start(self: &Arc<Self>, state: &mut State, runtime: Option<Id>) -> Shared<Renewal> {
+    fn start(self: &Arc<Self>, state: &mut State, just_rejected: bool) -> Shared<Renewal> {
         // It is polled only when it was woken, not by each request that joins.
-        let mut renewal: FuturesUnordered<_> = [Arc::clone(self).renew(state.rejected.clone())].into_iter().collect();
+        let mut renewal: FuturesUnordered<_> =
+            [Arc::clone(self).renew(state.rejected.clone(), just_rejected)].into_iter().collect();
         let renewal =
             async move { renewal.next().await.unwrap_or_else(|| Err(BoxError::from("there was no renewal").into())) };
         let renewal = renewal.boxed().shared();
-        state.in_flight = renewal.downgrade().map(|renewal| InFlight { renewal, runtime });
+        state.in_flight = renewal.downgrade().map(|in_flight| (current_runtime(), in_flight));
         renewal
     }
 
-    async fn renew(self: Arc<Self>, rejected: Option<HeaderValue>) -> Renewed {
+    /// A token that was rejected just now is not sent again; one that was before may be good by now.
+    async fn renew(self: Arc<Self>, rejected: Option<HeaderValue>, just_rejected: bool) -> Renewed {
         let told = rejected.as_ref().and_then(|header| header.to_str().ok()).map(Token::from);
-        let provided = self.provider.boxed_token(told).await.and_then(|token| match header(&token)? {
-            same if Some(&same) == rejected.as_ref() => Err("the provider returned the rejected token again".into()),
+        let provided = AssertUnwindSafe(async { self.provider.boxed_token(told).await }).catch_unwind().await;
+        let provided = provided.unwrap_or_else(|_| Err("the provider panicked".into()));
+        let provided = provided.and_then(|token| match header(&token)? {
+            same if just_rejected && Some(&same) == rejected.as_ref() => {
+                Err("the provider returned the rejected token again".into())
+            }
             header => Ok((header, token.life().and_then(Validity::new))),
         });
         let mut state = self.lock();

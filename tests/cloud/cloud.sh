@@ -6,12 +6,13 @@
 # behind it: what lists and shows works, what would have to do something does
 # not. Cinder's API runs twice on the one database: `cinder` as it comes, and
 # `strict` as an operator may have it: fuzzy filters not enabled for plain users,
-# and links (public_endpoint) that name an address where nobody answers.
+# the user and the project of a backup shown to them, and links (public_endpoint)
+# that name an address where nobody responds.
 #
 #   cloud.sh run COMMAND [ARG ...]   up, the command with the OS_* variables, down
 #   cloud.sh up       install (once), start, seed, print the OS_* lines
 #   cloud.sh env      print the OS_* lines of the running cloud
-#   cloud.sh status   what runs; exit 0 only when all answer
+#   cloud.sh status   what runs; exit 0 only when all respond
 #   cloud.sh down     stop all (CLOUD_PURGE=1: and remove everything but venv)
 #
 #   eval "$(cloud.sh up)"      # only the OS_* lines go to stdout
@@ -40,7 +41,7 @@ CLOUD_KEYSTONE_CONF=${CLOUD_KEYSTONE_CONF:-}    # extra lines for keystone.conf
 CLOUD_BACKUP_FILTERS=${CLOUD_BACKUP_FILTERS:-name status volume_id name~ status~ volume_id~}
 CLOUD_TOKEN_SECONDS=${CLOUD_TOKEN_SECONDS:-3600}          # a token's life
 CLOUD_TOKEN_CACHE_SECONDS=${CLOUD_TOKEN_CACHE_SECONDS:-300} # Cinder trusts a token it has seen; -1: never
-CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to answer
+CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to respond
 
 REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1)
 
@@ -102,7 +103,11 @@ $CLOUD_KEYSTONE_CONF
 CONF
 
     configure_cinder "$CINDER" "$CLOUD_BACKUP_FILTERS" "$CLOUD_CINDER_CONF"
-    configure_cinder "$STRICT" "name status volume_id" "public_endpoint = http://127.0.0.1:1"
+    configure_cinder "$STRICT" "name status volume_id" "public_endpoint = http://127.0.0.1:1
+[oslo_policy]
+policy_file = $STRICT/policy.yaml"
+    # User and project of a backup, which are for administrators otherwise.
+    echo '"backup:backup_project_attribute": ""' >"$STRICT/policy.yaml"
 
     # It reads sys.argv when it loads, which under gunicorn is gunicorn's.
     cat >"$KEYSTONE/app.py" <<PY
@@ -190,7 +195,7 @@ running() {                                     # running NAME: is the pid it wr
     [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$CLOUD_DIR/$1" ]]
 }
 
-answers() { curl -sf --noproxy '*' --max-time 5 -o /dev/null "$1"; }
+responds() { curl -sf --noproxy '*' --max-time 5 -o /dev/null "$1"; }
 
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -205,7 +210,7 @@ start() {                                       # start NAME PORT URL WORKERS [E
         --pid "$CLOUD_DIR/$name/pid" --bind "127.0.0.1:$port" --workers "$workers" \
         --timeout 120 --no-control-socket --capture-output --error-logfile "$log" app:application
     local deadline=$((SECONDS + CLOUD_START_SECONDS))
-    until answers "$url"; do
+    until responds "$url"; do
         (( SECONDS < deadline )) || { stop "$name"; fail "$name did not start: see $log"; }
         sleep 0.1
     done
@@ -250,19 +255,19 @@ session.trust_env = False
 
 
 def log_in():
-    answer = session.post(url + '/auth/tokens', json={'auth': {
+    response = session.post(url + '/auth/tokens', json={'auth': {
         'identity': {'methods': ['password'], 'password': {'user': user}}, 'scope': scope}})
-    answer.raise_for_status()
-    session.headers['X-Auth-Token'] = answer.headers['X-Subject-Token']
+    response.raise_for_status()
+    session.headers['X-Auth-Token'] = response.headers['X-Subject-Token']
 
 
 def call(method, path, **kw):
-    answer = session.request(method, url + path, **kw)
-    if answer.status_code == 401:               # CLOUD_TOKEN_SECONDS is short
+    response = session.request(method, url + path, **kw)
+    if response.status_code == 401:               # CLOUD_TOKEN_SECONDS is short
         log_in()
-        answer = session.request(method, url + path, **kw)
-    answer.raise_for_status()
-    return answer.json() if answer.content else None
+        response = session.request(method, url + path, **kw)
+    response.raise_for_status()
+    return response.json() if response.content else None
 
 
 def ensure(kind, match, extra=None):
@@ -346,20 +351,40 @@ def rows(project, count, seed):
     rng = random.Random(seed)
     some_id = lambda: str(uuid.UUID(int=rng.getrandbits(128), version=4))
     volumes = [some_id() for _ in range(50)]
+    at = lambda i, seconds: (start + datetime.timedelta(seconds=i + seconds)).strftime('%Y-%m-%d %H:%M:%S.%f')
     for i in range(count):
-        yield ((start + datetime.timedelta(seconds=i)).strftime('%Y-%m-%d %H:%M:%S.%f'),
-               0, some_id(), volumes[i % 50], user, project, 'host@test',
-               None if i % 7 == 0 else '%s-%05d' % ('nightly' if i % 2 else 'weekly', i),
-               statuses[i // 3 % 6] if i % 3 == 0 else 'available', 1, 0, 0, 'fake')
+        status = statuses[i // 3 % 6] if i % 3 == 0 else 'available'
+        key = '%08x-0000-4000-8000-000000000000' % i
+        yield dict(
+            created_at=at(i, 0), deleted=0, id=some_id(), volume_id=volumes[i % 50], user_id=user, project_id=project,
+            host='host@test', status=status, service='fake',
+            display_name=None if i % 7 == 0 else '%s-%05d' % ('nightly' if i % 2 else 'weekly', i),
+            # What only the list with details shows: each of it null in some rows, where it can be.
+            updated_at=None if i % 4 == 0 else at(i, 3600.000001),
+            display_description=[None, '', 'before the upgrade\n"1 < 2" \u2713'][i % 3],
+            availability_zone=[None, 'nova', 'eu-de-01'][i % 3],
+            container=None if i % 5 == 0 else 'volumes/%d' % (i % 11),
+            fail_reason='no backup service\u2026' if status.startswith('error') else None,
+            size=None if i % 97 == 0 else i * i, object_count=None if i % 89 == 0 else i % 23,
+            parent_id=None if i % 6 == 0 else key,
+            num_dependent_backups=[None, 0, 1, 12][i % 4],
+            snapshot_id=None if i % 8 else key, data_timestamp=None if i % 9 == 0 else at(i, -60.5),
+            # The second one is what Cinder's own key manager has for all, and does not show.
+            encryption_key_id=[None, '0' * 8 + '-0000-0000-0000-' + '0' * 12, key][i % 3])
+
+
+def metadata(i):
+    """None, one or two pairs."""
+    return [('tier', 'gold'), ('\u00e9 %d' % i, '')][:i % 3]
 
 
 with sqlite3.connect(path) as db:
+    db.execute('delete from backup_metadata')
     db.execute('delete from backups')
-    db.executemany(
-        'insert into backups (created_at, deleted, id, volume_id, user_id, project_id, host,'
-        ' display_name, status, size, num_dependent_backups, object_count, service)'
-        ' values (?,?,?,?,?,?,?,?,?,?,?,?,?)',
-        [*rows(demo, int(count), 1), *rows(other, 10, 2)])
+    for i, row in [*enumerate(rows(demo, int(count), 1)), *enumerate(rows(other, 10, 2))]:
+        db.execute('insert into backups (%s) values (%s)' % (', '.join(row), ', '.join('?' * len(row))), [*row.values()])
+        db.executemany('insert into backup_metadata (deleted, backup_id, key, value) values (0, ?, ?, ?)',
+                       [(row['id'], *pair) for pair in metadata(i)])
 PY
 }
 
@@ -424,7 +449,7 @@ status() {
             cinder) url=$CINDER_URL/healthcheck ;;
             strict) url=$STRICT_URL/healthcheck ;;
         esac
-        if running "$name" && answers "$url"; then
+        if running "$name" && responds "$url"; then
             printf '%s up, pid %s, %s\n' "$name" "$(<"$CLOUD_DIR/$name/pid")" "$url"
         else
             printf '%s down\n' "$name"

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use serde_json::json;
 use vbs_client::{Cursor, Error, Page};
 
 use crate::support::model::{self, Row};
 use crate::support::server::Server;
-use crate::support::{ids, page};
+use crate::support::{ids, list_ids, page};
 
 type World = Arc<Mutex<Vec<Row>>>;
 
@@ -91,13 +91,16 @@ async fn deleting_all_rows_of_a_page_is_an_error_to_resume_from() {
     let (got, error) = list_while(&server, 2, |_| delete(&world, &before[10..20])).await.unwrap_err();
     assert_eq!(got, before[..20], "what was fetched is delivered");
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-    assert!(error.to_string().contains("the marker's backup and those before it on its page were deleted"), "{error}");
+    assert!(
+        error.to_string().contains("the marker's backup was deleted, and so were the ones before it that were tried"),
+        "{error}"
+    );
     assert_eq!(error.cursor(), Some(&Cursor::after(&before[9])));
     assert_eq!(server.requests().len(), 12, "it never starts over");
 
     // There, the list can be resumed.
     let request = server.client().list_backups().limit(10).resume_at(error.cursor().unwrap().clone());
-    let rest: Vec<_> = request.items().map_ok(|row| row.id).try_collect().await.unwrap();
+    let rest = list_ids(&request).await;
     assert_eq!(rest, before[20..]);
 }
 
@@ -176,6 +179,116 @@ async fn a_404_that_is_not_about_the_marker_stays_a_404() {
         assert!(error.is_not_found(), "{error:?}");
         assert_eq!(server.requests().len(), 2, "{body}");
     }
+}
+
+/// As a gateway does, which knows nothing of backups.
+#[tokio::test]
+async fn a_404_that_quotes_the_url_is_not_about_the_marker() {
+    for fault in [
+        json!({"itemNotFound": {"code": 404, "message": "GET /v3/p/backups?limit=1000&marker=MARKER not found"}}),
+        json!({"error": {"code": 404, "title": "Not Found", "message": "No route to '/v3/p/backups?marker=MARKER'."}}),
+        json!({"error_msg": "no such API: https://host/v3/p/backups/?marker=MARKER", "error_code": "APIGW.0101"}),
+        json!({"message": "/v3/p/backups?marker=MARKER", "code": "404 Not Found", "title": "Not Found"}),
+    ] {
+        let server = Server::start(move |request, _| match request.get("marker") {
+            None => {
+                let ids: Vec<_> = (0..1000).map(|id| format!("row-{id}")).collect();
+                let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+                request.page(&page(&ids, Some("marker=row-999")))
+            }
+            Some(marker) => request.reply(404, fault.to_string().replace("MARKER", marker)),
+        })
+        .await;
+        let error = server.client().list_backups().pages().try_collect::<Vec<_>>().await.unwrap_err();
+        assert!(error.is_not_found() && !error.is_marker_gone(), "{error:?}");
+        assert_eq!(server.requests().len(), 2, "{error}");
+    }
+}
+
+/// A service whose first page has this many rows. Of those, these stay; the others are deleted once the page was
+/// read. Five more rows follow.
+async fn large_page(rows: usize, stay: impl Fn(usize) -> bool + Send + Sync + 'static) -> Server {
+    let id = |row: usize| format!("row-{row}");
+    Server::start(move |request, number| {
+        let body = |rows: Vec<usize>, next: Option<usize>| {
+            let ids: Vec<_> = rows.into_iter().map(id).collect();
+            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+            page(&ids, next.map(|next| format!("marker=row-{next}")).as_deref())
+        };
+        let marker: Option<usize> = request.get("marker").map(|marker| marker["row-".len()..].parse().unwrap());
+        match marker {
+            None if number == 0 => request.page(&body((0..rows).collect(), Some(rows - 1))),
+            Some(marker) if !stay(marker) && marker < rows => {
+                let fault = json!({"itemNotFound": {"code": 404, "message": format!("Backup row-{marker} could not be found.")}});
+                request.reply(404, fault.to_string())
+            }
+            marker => {
+                let after = marker.map_or(0, |marker| marker + 1);
+                request.page(&body((after..rows + 5).filter(|row| *row >= rows || stay(*row)).collect(), None))
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn recovery_takes_few_requests_however_large_the_page() {
+    const ROWS: usize = 40_000;
+    let expected: Vec<_> = (0..ROWS + 5).map(|row| format!("row-{row}")).collect();
+    for stays in [ROWS - 2, ROWS - 100, ROWS - 600, 0] {
+        // This one, and all rows before it.
+        let server = large_page(ROWS, move |row| row <= stays).await;
+        let got = list_ids(&server.client().list_backups()).await;
+        assert!(got == expected, "{} rows, {stays}", got.len());
+        assert!(server.requests().len() <= 2 + 12, "{stays}: {}", server.requests().len());
+    }
+    // All of them are gone: that is an error, and no more requests.
+    let server = large_page(ROWS, |_| false).await;
+    let error = server.client().list_backups().items().try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+    assert!(server.requests().len() <= 2 + 12, "{}", server.requests().len());
+}
+
+/// The earlier row leads to less than was yielded.
+#[tokio::test]
+async fn recovery_continues_where_the_maximum_page_size_falls() {
+    for maximum in [1, 2, 5, 18] {
+        let world: World = Arc::new(Mutex::new(model::rows(50).split_off(2)));
+        let rows = Arc::clone(&world);
+        let server = Server::start(move |request, number| {
+            let maximum = if number == 0 { 20 } else { maximum };
+            request.with_maximum(maximum).model(&rows.lock().unwrap())
+        })
+        .await;
+        let before = all(&world);
+        // Ten rows are left before the marker, and the last of them are not tried.
+        let deleted = [&before[12..13], &before[15..16], &before[17..20]].concat();
+        let mut pages = server.client().list_backups().limit(20).prefetch(false).pages();
+        let mut got: Vec<_> = pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id).collect();
+        delete(&world, &deleted);
+        while let Some(page) = pages.try_next().await.unwrap() {
+            got.extend(page.into_iter().map(|row| row.id));
+        }
+        assert_eq!(got, before, "maximum {maximum}");
+    }
+}
+
+/// The second recovery reads rows again that were yielded before the first one.
+#[tokio::test]
+async fn a_recovery_after_a_recovery_yields_no_row_twice() {
+    let (world, server) = world(80).await;
+    let before = all(&world);
+    let mut pages = server.client().list_backups().limit(20).prefetch(false).pages();
+    let mut got: Vec<_> = pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id).collect();
+    // The fourth row from the end is the marker of the recovery.
+    delete(&world, &before[17..20]);
+    got.extend(pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id));
+    assert_eq!(got, before[..got.len()]);
+    // All that the second page has brought.
+    delete(&world, &before[20..got.len()]);
+    let rest = pages.try_collect::<Vec<_>>().await.unwrap();
+    got.extend(rest.into_iter().flatten().map(|row| row.id));
+    assert_eq!(got, before);
 }
 
 /// VBS has a format of its own, without Cinder's names.

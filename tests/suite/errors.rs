@@ -178,6 +178,55 @@ async fn an_undecodable_200_reports_the_position_and_the_start_of_the_body() {
     assert!(matches!(error, Error::Undecodable { .. }) && error.to_string().len() < 1000);
 }
 
+/// Such a list is not right.
+#[tokio::test]
+async fn a_list_with_an_error_next_to_it_is_an_error() {
+    for (body, message) in [
+        (
+            r#"{"backups":[],"error":{"code":500,"title":"x","message":"The database is gone."}}"#,
+            "The database is gone.",
+        ),
+        (r#"{"backups":[],"error":{"message":"no","code":"VolumeBackup.0123"}}"#, "no"),
+        (r#"{"error":{"code":500},"backups":[]}"#, "500"),
+        (r#"{"backups":[],"error":"no database"}"#, "no database"),
+        (r#"{"backups":[],"error_msg":"denied","error_code":"APIGW.0301"}"#, "denied"),
+    ] {
+        let error = failing(200, body).await;
+        assert!(matches!(error, Error::Undecodable { .. }), "{error:?}");
+        assert!(!error.is_retryable() && error.request_id() == Some("req-1"), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("the response has a list and an error: ") && text.contains(message), "{text}");
+    }
+    for body in
+        [r#"{"backups":[],"error":null}"#, r#"{"backups":[],"backups_links":[],"servers":{"a":1},"took":"3 ms"}"#]
+    {
+        let server = Server::fixed(200, body).await;
+        assert!(server.client().list_backups().send().await.unwrap().is_last(), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_body_is_stated_whole() {
+    for (id, wrong) in [("1".to_owned(), "integer `1`"), (format!("[{}]", "1,".repeat(900)), "sequence")] {
+        let body = format!(r#"{{"backups":[{{"id":{id},"name":null}}]}}"#);
+        let server = Server::start(move |request, _| request.reply(200, &body)).await;
+        let error = server.client().list_backups().send().await.unwrap_err();
+        let cause = error.source().unwrap().to_string();
+        assert!(cause.starts_with(&format!("invalid type: {wrong}, expected a string at line 1 column ")), "{cause}");
+    }
+}
+
+/// Up to 64 KiB of a body are read.
+#[tokio::test]
+async fn a_large_fault_is_decoded() {
+    for (padding, decoded) in [(60_000, true), (70_000, false)] {
+        let body = format!(r#"{{"padding":"{}","error_msg":"no","error_code":"APIGW.0301"}}"#, "x".repeat(padding));
+        let server = Server::start(move |request, _| request.reply(500, &body)).await;
+        let error = server.client().list_backups().send().await.unwrap_err();
+        assert_eq!(error.fault().is_some(), decoded, "{padding}");
+    }
+}
+
 /// The error of a client that waits 300 ms for this reply.
 async fn failing_at(reply: Reply) -> Error {
     let server = Server::script(vec![reply]).await;

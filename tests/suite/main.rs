@@ -3,9 +3,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api;
 mod arguments;
 mod changes;
+mod continuity;
 mod contract;
+mod detail;
 mod errors;
 mod example;
 mod hostile;
@@ -13,10 +16,13 @@ mod microversion;
 mod paging;
 mod properties;
 mod read_ahead;
+mod recovery;
 mod reference;
 mod retry;
 mod secrets;
 mod sign_in;
+mod timeouts;
+mod tls;
 mod token;
 mod trace;
 mod wire;

@@ -1,6 +1,6 @@
 //! No silent downgrade: a list that may not be filtered is never returned.
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use vbs_client::{Error, ListBackups, Microversion};
 
 use crate::support::model;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use vbs_client::{Error, ListBackups};
+use tokio::time::timeout;
+use vbs_client::{Cursor, Error, ListBackups};
 
 use crate::support::model::{self, Row};
-use crate::support::page;
 use crate::support::process::runtime;
-use crate::support::server::Server;
+use crate::support::server::{Reply, Request, Server};
+use crate::support::{Listed, for_each_list, page_of};
 
 /// Names of parameters that take any text of up to 255 characters.
 static TEXTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
@@ -29,14 +30,12 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
     /// A value arrives as it is, or is refused and nothing is sent.
     #[test]
     fn any_value_arrives_unchanged_or_is_refused(values in vec((0..TEXTS.len(), value()), 1..4)) {
-        runtime(false).block_on(async {
+        for_each_list!({ runtime(false).block_on(async {
             let server = Server::fixed(200, r#"{"backups":[]}"#).await;
-            let mut request = server.client().list_backups();
+            let mut request = T::request(&server.client());
             let mut expected = std::collections::BTreeMap::new();
             for (which, value) in &values {
                 request = request.parameter(TEXTS[*which], value).unwrap();
@@ -58,7 +57,7 @@ proptest! {
                 Err(other) => prop_assert!(false, "{:?}", other),
             }
             Ok(())
-        })?;
+        })? });
     }
 
     /// However a list is divided into pages, empty ones among them, pagination yields the list.
@@ -69,7 +68,7 @@ proptest! {
         limit in prop::option::of(4..9_u32),
         concurrency in 1..5_usize,
     ) {
-        runtime(false).block_on(async {
+        for_each_list!({ runtime(false).block_on(async {
             let rows: Vec<String> = (0..sizes.iter().sum()).map(|row| format!("row-{row}")).collect();
             let mut rest = rows.as_slice();
             let mut pages: Vec<Vec<String>> = Vec::new();
@@ -83,22 +82,22 @@ proptest! {
                 let at = request.get(if by_offset { "offset" } else { "marker" });
                 let number: usize = at.map_or(0, |at| at.trim_start_matches("page-").parse().unwrap());
                 if number > last {
-                    return request.page(&page(&[], None));
+                    return request.page(&page_of::<T>(&[], None));
                 }
                 let next = if by_offset { format!("offset={}", number + 1) } else { format!("limit=3&marker=page-{}", number + 1) };
                 let ids: Vec<_> = pages[number].iter().map(String::as_str).collect();
-                request.page(&page(&ids, (number < last).then_some(next.as_str())))
+                request.page(&page_of::<T>(&ids, (number < last).then_some(next.as_str())))
             })
             .await;
-            let mut request = server.client().list_backups().concurrency(concurrency);
+            let mut request = T::request(&server.client()).concurrency(concurrency);
             if let Some(limit) = limit {
                 request = request.limit(limit);
             }
-            let got: Vec<_> = request.items().map_ok(|row| row.id).try_collect().await.unwrap();
+            let got: Vec<_> = request.items().map_ok(Listed::id).try_collect().await.unwrap();
             prop_assert_eq!(got, rows);
             prop_assert!(concurrency > 1 || server.requests().len() == sizes.len());
             Ok(())
-        })?;
+        })? });
     }
 }
 
@@ -158,81 +157,179 @@ impl World {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+/// What happens to a response on its way.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Busy,
+    Throttled,
+    Reset,
+    /// The connection is closed in the middle of it.
+    Cut,
+    /// The same, where the end of the connection is the only end of the body.
+    CutWithoutLength,
+}
 
-    /// All rows that stayed, each once and in order, whatever else happens; or an error and where to
-    /// resume, from where the same holds.
-    #[test]
-    fn any_changes_yield_a_right_list(
-        rows in 1..40_usize,
-        limit in 1..7_u32,
+fn fault() -> impl Strategy<Value = Option<Fault>> {
+    let faults = [Fault::Busy, Fault::Throttled, Fault::Reset, Fault::Cut, Fault::CutWithoutLength];
+    prop::option::weighted(0.2, prop::sample::select(faults.to_vec()))
+}
+
+impl Fault {
+    fn happen(self, request: &Request, response: Reply) -> Reply {
+        match self {
+            Self::Busy => request.reply(503, "<html>busy</html>"),
+            Self::Throttled => request.reply_with(429, "Retry-After: 1\r\n", ""),
+            Self::Reset => Reply::reset(vec![]),
+            Self::Cut => response.cut(),
+            Self::CutWithoutLength => Reply::close(b"HTTP/1.1 200 X\r\n\r\n{\"backups\": [".to_vec()),
+        }
+    }
+}
+
+/// What the service does, and how it is listed.
+#[derive(Clone, Debug)]
+struct Case {
+    rows: usize,
+    limit: u32,
+    /// Between a response and the next one.
+    changes: Vec<Vec<Change>>,
+    faults: Vec<Option<Fault>>,
+    /// Each for some responses.
+    maxima: Vec<usize>,
+    delays: Vec<u64>,
+    fuzzy: bool,
+    concurrency: usize,
+    prefetch: bool,
+    /// A wait for a row is given up after so many milliseconds, and begun again.
+    patience: Option<u64>,
+    /// The stream is dropped after so many rows, and resumed after the last of them.
+    dropped_after: Option<usize>,
+}
+
+prop_compose! {
+    fn case()(
+        (rows, limit) in prop_oneof![(1..40_usize, 1..7_u32), (1..120_usize, 1..40_u32)],
         changes in vec(vec(change(), 0..3), 0..30),
+        faults in prop_oneof![Just(Vec::new()), vec(fault(), 0..30)],
+        maxima in prop_oneof![Just(vec![1000]), vec(prop_oneof![1..4_usize, 1..40_usize], 1..5)],
         delays in vec(1..30_u64, 1..8),
         fuzzy in any::<bool>(),
-        concurrency in 1..6_usize,
+        concurrency in 1..9_usize,
         prefetch in any::<bool>(),
-    ) {
+        patience in prop::option::of(1..50_u64),
+        dropped_after in prop::option::weighted(0.2, 1..30_usize),
+    ) -> Case {
+        Case { rows, limit, changes, faults, maxima, delays, fuzzy, concurrency, prefetch, patience, dropped_after }
+    }
+}
+
+/// How a listing ended.
+#[derive(Debug, PartialEq)]
+enum End {
+    Complete,
+    /// It can't be resumed: the backups that led on were deleted.
+    Lost,
+}
+
+/// All rows that a request yields, resumed as the docs describe it.
+async fn list_resumed<T: Listed>(
+    mut request: ListBackups<T>,
+    case: &Case,
+) -> Result<(Vec<String>, End), TestCaseError> {
+    let mut got: Vec<String> = Vec::new();
+    let (mut resumed, mut dropped) = (false, false);
+    loop {
+        let mut items = request.items();
+        let error = loop {
+            if case.dropped_after == Some(got.len()) && !dropped {
+                dropped = true;
+                break None;
+            }
+            let next = match case.patience {
+                None => items.try_next().await,
+                Some(patience) => loop {
+                    if let Ok(next) = timeout(Duration::from_millis(patience), items.try_next()).await {
+                        break next;
+                    }
+                },
+            };
+            match next {
+                Ok(Some(row)) => got.push(row.id()),
+                Ok(None) => return Ok((got, End::Complete)),
+                Err(error) => break Some(error),
+            }
+        };
+        let cursor = match error {
+            None => got.last().map(Cursor::after),
+            // It had too many faults.
+            Some(error) if error.is_retryable() => got.last().map(Cursor::after),
+            Some(error @ Error::Pagination { .. }) => {
+                prop_assert!(error.to_string().contains("deleted"), "{:?}", error);
+                match error.cursor() {
+                    Some(cursor) => Some(cursor.clone()),
+                    None => return Ok((got, End::Lost)),
+                }
+            }
+            // The marker that it was resumed at is gone as well.
+            Some(error) if resumed && error.is_marker_gone() => return Ok((got, End::Lost)),
+            Some(error) => return Err(TestCaseError::fail(format!("{error:?}"))),
+        };
+        if let Some(cursor) = cursor {
+            request = request.resume_at(cursor);
+            resumed = true;
+        }
+    }
+}
+
+proptest! {
+    /// All rows that stayed, each once and in order, whatever else happens; or an error, and what came before
+    /// it is right. `PROPTEST_CASES` is how many of them are tried.
+    #[test]
+    fn any_changes_and_faults_yield_a_right_list(case in case()) {
         // With a paused clock, so that responses come in an order that is the same every time.
-        runtime(true).block_on(async {
-            let mut rows = model::rows(rows).split_off(2);
+        for_each_list!({ runtime(true).block_on(async {
+            let mut rows = model::rows(case.rows).split_off(2);
             rows.iter_mut().for_each(|row| row.name = Some("nightly".to_owned()));
             let stayed = rows.iter().map(|row| row.id.clone()).collect();
             let world = Arc::new(Mutex::new(World { rows, stayed, inserted: 0 }));
-            let shared = Arc::clone(&world);
-            let server = Server::changing_model(
-                move |number| Duration::from_millis(delays[number % delays.len()]),
-                move |request, response| {
+            let (shared, service) = (Arc::clone(&world), Arc::new(case.clone()));
+            let server = Server::start(move |request, number| {
+                let delay = service.delays[number % service.delays.len()];
+                let (shared, service, request) = (Arc::clone(&shared), Arc::clone(&service), Arc::clone(request));
+                let reply = Reply::deferred(move |response| {
                     let mut world = shared.lock().unwrap();
                     // What happened since the response before.
-                    let changes = response.checked_sub(1).and_then(|before| changes.get(before));
+                    let changes = response.checked_sub(1).and_then(|before| service.changes.get(before));
                     for change in changes.into_iter().flatten() {
                         world.apply(change, request.get("marker"));
                     }
-                    world.rows.clone()
-                },
-            )
+                    let maximum = service.maxima[response / 3 % service.maxima.len()];
+                    let reply = request.with_maximum(maximum).model(&world.rows);
+                    match service.faults.get(response) {
+                        Some(Some(fault)) => fault.happen(&request, reply),
+                        _ => reply,
+                    }
+                });
+                reply.after(Duration::from_millis(delay))
+            })
             .await;
 
-            let mut request = server.client().list_backups().limit(limit).concurrency(concurrency).prefetch(prefetch);
-            if fuzzy {
+            let request = T::request(&server.retrying_client()).limit(case.limit);
+            let mut request = request.concurrency(case.concurrency).prefetch(case.prefetch);
+            if case.fuzzy {
                 request = request.name_like("night");
             }
-            let mut got: Vec<String> = Vec::new();
-            let mut resumed = false;
-            let complete = loop {
-                let mut items = request.items();
-                let error = loop {
-                    match items.try_next().await {
-                        Ok(Some(row)) => got.push(row.id),
-                        Ok(None) => break None,
-                        Err(error) => break Some(error),
-                    }
-                };
-                match error {
-                    None => break true,
-                    Some(error @ Error::Pagination { .. }) => match error.cursor().cloned() {
-                        Some(cursor) => {
-                            request = request.resume_at(cursor);
-                            resumed = true;
-                        }
-                        None => break false,
-                    },
-                    // The marker that it was resumed at is gone as well.
-                    Some(error) if resumed && error.is_not_found() => break false,
-                    Some(other) => panic!("{other:?}"),
-                }
-            };
+            let (got, end) = list_resumed(request, &case).await?;
 
             prop_assert_eq!(got.iter().collect::<HashSet<_>>().len(), got.len(), "a row came twice: {:?}", got);
             let stayed = world.lock().unwrap().stayed.clone();
             let mut of_them: Vec<_> = got.into_iter().filter(|id| stayed.contains(id)).collect();
-            if !complete {
+            if end == End::Lost {
                 // Then they are right as far as they go.
                 of_them.extend(stayed[of_them.len()..].iter().cloned());
             }
             prop_assert_eq!(of_them, stayed);
             Ok(())
-        })?;
+        })? });
     }
 }

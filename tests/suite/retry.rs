@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use tokio::time::Instant;
 use vbs_client::{Error, RetryPolicy};
 
@@ -29,7 +29,15 @@ fn transient() -> Vec<(&'static str, Reply)> {
     let whole = last_response(200, "", list(&["c"], None));
     let half = whole[..whole.len() - 5].to_vec();
     let chunked = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"bac\r\n".to_vec();
+    // The end of the connection is the only end that these have.
+    let unmeasured = |body: &[u8]| [b"HTTP/1.1 200 X\r\nX-A: b\r\n\r\n", body].concat();
+    let text = "{\"backups\":[{\"id\":\"c\",\"name\":\"\u{e9}";
     let mut faults = vec![
+        ("closed within a body without a length", Reply::close(unmeasured(&list(&["c"], None)[..20]))),
+        ("reset within a body without a length", Reply::reset(unmeasured(&list(&["c"], None)[..20]))),
+        ("closed one byte before the end", Reply::close(unmeasured(list(&["c"], None).strip_suffix(b"}").unwrap()))),
+        ("closed within a character", Reply::close(unmeasured(&text.as_bytes()[..text.len() - 1]))),
+        ("closed before a body without a length", Reply::close(unmeasured(b""))),
         ("closed before the response", Reply::close(vec![])),
         ("reset before the response", Reply::reset(vec![])),
         ("closed within the head", Reply::close(b"HTTP/1.1 200".to_vec())),
@@ -92,6 +100,10 @@ async fn nothing_else_is_retried() {
         assert!(!error.is_retryable(), "{error:?}");
         assert_eq!((error.attempts(), server.requests().len()), (1, 1), "{:?}", String::from_utf8_lossy(&response));
     }
+    // Nor a body that ends with its connection, but is wrong before.
+    let server = Server::script(vec![Reply::close(b"HTTP/1.1 200 X\r\n\r\n<html>".to_vec())]).await;
+    assert!(!server.retrying_client().list_backups().send().await.unwrap_err().is_retryable());
+    assert_eq!(server.requests().len(), 1);
     // Not even after a retry.
     let server = Server::script(vec![closing(503, "", ""), closing(200, "", "{}")]).await;
     let error = server.retrying_client().list_backups().send().await.unwrap_err();
@@ -124,7 +136,9 @@ async fn delays_grow_and_have_jitter() {
 #[tokio::test(start_paused = true)]
 async fn retry_after_lengthens_the_delay() {
     let date = httpdate::fmt_http_date(SystemTime::now() + seconds(30));
-    for (value, at_least, at_most) in [("7", 7, 8), ("0", 0, 1), (&date, 28, 31), ("3600", 60, 61), ("soon", 0, 1)] {
+    for (value, at_least, at_most) in
+        [("7", 7, 8), ("0", 0, 1), (&date, 28, 31), ("3600", 60, 61), ("soon", 0, 1), ("5, 5", 5, 6), ("1.5", 2, 3)]
+    {
         let busy = closing(503, &format!("Retry-After: {value}\r\n"), "");
         let server = Server::script(vec![busy, closing(200, "", list(&[], None))]).await;
         server.retrying_client().list_backups().send().await.unwrap();

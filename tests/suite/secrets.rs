@@ -3,12 +3,14 @@
 use std::error::Error as _;
 use std::fmt::Write;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use serde_json::json;
 use vbs_client::{Client, Error};
 
-use crate::support::server::{Reply, Server};
-use crate::support::{PROJECT_ID, TOKEN, page};
+use crate::support::process::{in_own_process, runtime};
+use crate::support::server::{Reply, Server, closing};
+use crate::support::trace::Trace;
+use crate::support::{PROJECT_ID, TOKEN, list_ids, page};
 
 /// A server that must not receive anything.
 async fn stranger() -> Server {
@@ -16,7 +18,7 @@ async fn stranger() -> Server {
 }
 
 /// Everything that an error shows.
-fn everything(error: &Error) -> String {
+pub fn everything(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {error:#?} {:?} {:?}", error.fault(), error.request_id());
     let mut source = error.source();
     while let Some(cause) = source {
@@ -49,7 +51,7 @@ async fn a_link_to_another_host_is_not_followed() {
             _ => request.page(&page(&["b"], None)),
         })
         .await;
-        let rows: Vec<_> = server.client().list_backups().items().map_ok(|row| row.id).try_collect().await.unwrap();
+        let rows = list_ids(&server.client().list_backups()).await;
         assert_eq!(rows, ["a", "b"]);
         let requests = server.requests();
         assert_eq!(requests.len(), 2);
@@ -178,4 +180,147 @@ async fn no_error_contains_an_escaped_token() {
             assert!(!text.contains(part) && !text.contains(token), "{text}");
         }
     }
+}
+
+/// The first window of 16 characters of a token that a text has, in any case, with or without escapes, blanks
+/// and line breaks in it.
+pub fn part_of_token(text: &str, token: &str) -> Option<String> {
+    let plain = |text: &str| {
+        let lines = ["\\n", "\\r", "\\t"].iter().fold(text.to_owned(), |text, escape| text.replace(escape, ""));
+        lines.chars().filter(|c| !c.is_whitespace() && *c != '\\').collect::<String>().to_lowercase()
+    };
+    let decoded = |text: &str, start: &str, digits: usize| {
+        let mut pieces = text.split(start);
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |decoded, piece| {
+            match piece.get(..digits).and_then(|code| u32::from_str_radix(code, 16).ok()) {
+                Some(code) => format!("{decoded}{}{}", char::from_u32(code).unwrap_or('?'), &piece[digits..]),
+                None => format!("{decoded}{start}{piece}"),
+            }
+        })
+    };
+    let token = token.to_lowercase();
+    // Also where it was escaped twice.
+    let unescaped = decoded(&decoded(&text.replace("\\\\", "\\"), "\\u", 4), "%", 2);
+    [text.to_lowercase(), plain(text), plain(&unescaped)].iter().find_map(|text| {
+        let windows = (0..=token.len() - 16).map(|at| &token[at..at + 16]);
+        windows.into_iter().find(|window| text.contains(window)).map(str::to_owned)
+    })
+}
+
+const LONG_TOKEN: &str = "gAAAAABlQ7-xY_2fkZ0pVtNq8sJdUoWcHbMiEr3LyTgSaKzXvPnDeFwOuRhBj4m5C6I9G1Q8l7AQzYxWvUtSrQpOnMlKjIhGfEdCbA987654321_-zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA0123456789xX";
+
+/// What can become of a token on its way back.
+fn echoes() -> Vec<String> {
+    let token = LONG_TOKEN;
+    let each = |escape: fn(u8) -> String| token.bytes().map(escape).collect::<String>();
+    let wrapped = |end: &str| {
+        let lines: Vec<_> =
+            token.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        lines.join(end)
+    };
+    vec![
+        token.to_owned(),
+        token[..token.len() / 2].to_owned(),
+        token[..20].to_owned(),
+        token[token.len() - 16..].to_owned(),
+        token[33..33 + 16].to_owned(),
+        format!("{}...{}", &token[..30], &token[token.len() - 30..]),
+        wrapped("\n"),
+        wrapped("\r\n"),
+        wrapped("\n    "),
+        wrapped(" "),
+        token.to_lowercase(),
+        token.to_uppercase(),
+        each(|byte| format!("\\u{byte:04x}")),
+        each(|byte| format!("\\u{byte:04X}")),
+        each(|byte| format!("\\\\u{byte:04x}")),
+        each(|byte| format!("%{byte:02x}")),
+        each(|byte| format!("&#{byte};")),
+        each(|byte| format!("&#x{byte:02X};")),
+        each(|byte| format!("{}<b></b>", byte as char)),
+        token.to_lowercase().bytes().map(|byte| format!("\\u{byte:04x}")).collect(),
+        // Where the cut of the text goes through it.
+        format!("{}{token}", "x".repeat(480)),
+        format!("{}{token}", "\u{e9} ".repeat(245)),
+        token.repeat(50),
+    ]
+}
+
+/// Wherever a server can put a text.
+fn responses(echo: &str) -> Vec<Reply> {
+    // As it is, and as JSON has it: where it has escapes of its own, they stay.
+    let quoted = json!(echo).to_string();
+    let raw = format!("\"{}\"", echo.replace(['\r', '\n'], ""));
+    let line = echo.replace(['\r', '\n'], " ");
+    let mut replies = Vec::new();
+    for status in [200, 400, 401, 500] {
+        replies.push((status, echo.to_owned()));
+        replies.push((status, format!("<html><p title='{echo}'>{echo}</p></html>")));
+    }
+    for text in [quoted, raw] {
+        replies.extend([
+            (401, format!(r#"{{"error":{{"code":{text},"title":{text},"message":{text}}}}}"#)),
+            (404, format!(r#"{{"message":{text},"code":{text},"title":{text}}}"#)),
+            (400, format!(r#"{{{text}:{{"code":400,"message":"x"}}}}"#)),
+            (403, format!(r#"{{"error_msg":{text},"error_code":{text},"request_id":{text}}}"#)),
+            (500, format!(r#"[{text},{{{text}:{text}}}]"#)),
+            (200, format!(r#"{{"backups":{text}}}"#)),
+            (200, format!(r#"{{"backups":[],"count":{text}}}"#)),
+            (200, format!(r#"{{"backups":[{{"id":"a","name":null,"links":{text}}}]}}"#)),
+            (200, format!(r#"{{"backups":[{{"id":"a","name":[{text}]}}]}}"#)),
+            (200, format!(r#"{{"backups":[],"error":{text}}}"#)),
+            (200, format!(r#"{{"backups":[],"error":{{"message":{text}}}}}"#)),
+            (200, format!(r#"{{"backups":[],{text}:{{"message":{text}}}}}"#)),
+            (200, format!(r#"{{"backups":[],"error":{{{text}:[{text}]}}}}"#)),
+            (200, format!(r#"{{"backups":[],"backups_links":[{{"rel":"next","href":{text}}}]}}"#)),
+            (200, format!(r#"{{"backups":[],"backups_links":[{{"rel":"next","href":{text},"href":{text}}}]}}"#)),
+        ]);
+        let link = format!("?offset={}", text.trim_matches('"'));
+        replies.push((200, format!(r#"{{"backups":[],"backups_links":[{{"rel":"next","href":"{link}"}}]}}"#)));
+    }
+    let headers = |line: &str| {
+        format!(
+            "X-OpenStack-Request-Id: {line}\r\nOpenStack-API-Version: {line}\r\nLocation: http://127.0.0.1:1/?a={line}\r\nRetry-After: {line}\r\n"
+        )
+    };
+    replies.push((302, String::new()));
+    replies.into_iter().map(|(status, body)| closing(status, &headers(&line), body)).collect()
+}
+
+#[test]
+fn no_part_of_an_echoed_token_is_in_an_error_or_the_trace() {
+    in_own_process(|| runtime(true).block_on(echoed_tokens()));
+}
+
+async fn echoed_tokens() {
+    let trace = Trace::begin();
+    let mut errors = 0;
+    for echo in echoes() {
+        for reply in responses(&echo) {
+            let server = Server::script(vec![reply.clone()]).await;
+            let client = server.builder().token(LONG_TOKEN).build().unwrap();
+            // What is no error with its first page is one after it.
+            for error in client.list_backups().pages().filter_map(|page| async { page.err() }).collect::<Vec<_>>().await
+            {
+                let text = everything(&error);
+                assert_eq!(part_of_token(&text, LONG_TOKEN), None, "{echo}: {text}");
+                errors += 1;
+            }
+        }
+        let trace = trace.take();
+        assert!(!trace.is_empty());
+        assert_eq!(part_of_token(&trace, LONG_TOKEN), None, "{echo}: in the trace");
+    }
+    assert!(errors > 800, "{errors}");
+}
+
+/// The test's own eyes.
+#[test]
+fn a_part_of_a_token_is_found() {
+    for echo in echoes() {
+        let html = ["<b>", "&#", "..."].iter().any(|html| echo.contains(html));
+        assert!(html || part_of_token(&format!("a {echo:?} b"), LONG_TOKEN).is_some(), "{echo}");
+    }
+    assert_eq!(part_of_token("gAAAAABlQ7-xY_2 is 15 characters", LONG_TOKEN), None);
 }

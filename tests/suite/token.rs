@@ -6,12 +6,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures::TryStreamExt;
 use futures::future::join_all;
-use tokio::time::Instant;
+use futures::{StreamExt, stream};
+use tokio::time::{Instant, sleep, timeout};
 use vbs_client::secrecy::{ExposeSecret, SecretString};
 use vbs_client::{Client, Error, Token, TokenProvider, token_fn};
 
+use crate::support::process::runtime;
 use crate::support::server::Server;
 use crate::support::{ids, page};
 
@@ -492,4 +493,190 @@ async fn an_expiry_in_the_past_is_ignored() {
         client.list_backups().send().await.unwrap();
     }
     assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+/// A provider whose tokens take 100 ms, and how often it was called.
+fn slow() -> (impl TokenProvider + 'static, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let provider = move |_| {
+        let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+        async move {
+            sleep(Duration::from_millis(100)).await;
+            Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+        }
+    };
+    (token_fn(provider), calls)
+}
+
+/// The stream that began the first login is not polled while another request waits for it.
+#[tokio::test(start_paused = true)]
+async fn a_login_progresses_while_the_stream_that_began_it_is_not_polled() {
+    for concurrency in [1, 3] {
+        let server = accepting(&["secret-token-1"]).await;
+        let (provider, calls) = slow();
+        let client = client(&server, provider);
+        let mut items = client.list_backups().concurrency(concurrency).items();
+        tokio::select! {
+            biased;
+            item = items.next() => panic!("there was no token yet: {item:?}"),
+            () = sleep(Duration::from_millis(10)) => {
+                let sent = timeout(Duration::from_secs(3600), client.list_backups().send()).await;
+                assert_eq!(sent.expect("the login ends").unwrap().backups.len(), 1);
+            }
+        }
+        assert_eq!(items.next().await.unwrap().unwrap().id, "a");
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+}
+
+/// The futures that wait for the renewal are not polled while the loop's body awaits a request of its own.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_progresses_while_the_futures_that_began_it_are_not_polled() {
+    let server = Server::start(|request, number| match request.headers["x-auth-token"].as_str() {
+        // The response of the first request arrives when the others are waiting for the next token.
+        "secret-token-1" if number == 0 => request.page(&page(&["a"], None)).after(Duration::from_millis(20)),
+        "secret-token-2" => request.page(&page(&["a"], None)),
+        _ => request.reply(401, REJECTED),
+    })
+    .await;
+    let (provider, calls) = slow();
+    let client = client(&server, provider);
+    let listing = async {
+        let mut pages = stream::iter((0..9).map(|_| client.list_backups().send())).buffer_unordered(3);
+        let mut number = 0;
+        while let Some(page) = pages.next().await {
+            page.unwrap();
+            client.list_backups().send().await.unwrap();
+            number += 1;
+        }
+        number
+    };
+    assert_eq!(timeout(Duration::from_secs(3600), listing).await, Ok(9));
+    assert_eq!(calls.load(Ordering::Relaxed), 2, "one login and one renewal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_request_does_not_cancel_a_login_for_the_others() {
+    let server = accepting(&["secret-token-1"]).await;
+    let (provider, calls) = slow();
+    let client = client(&server, provider);
+    let mut first = Box::pin(client.list_backups().send());
+    let mut second = Box::pin(client.list_backups().send());
+    assert!(futures::poll!(&mut first).is_pending());
+    assert!(futures::poll!(&mut second).is_pending());
+    sleep(Duration::from_millis(10)).await;
+    drop(first);
+    timeout(Duration::from_secs(3600), second).await.expect("the login ends").unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 1, "a refresh token can be used once");
+}
+
+/// Those who wait are woken by whoever ends it, on whichever thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_tasks_share_one_login_and_its_failure() {
+    let server = accepting(&["secret-token-1"]).await;
+    let (provider, calls) = slow();
+    let client = client(&server, provider);
+    let tasks = (0..50).map(|_| tokio::spawn(client.list_backups().send()));
+    assert!(join_all(tasks).await.into_iter().all(|result| result.unwrap().is_ok()));
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let client = self::client(
+        &server,
+        token_fn(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async {
+                sleep(Duration::from_millis(500)).await;
+                Err::<String, _>("the vault is sealed")
+            }
+        }),
+    );
+    let tasks = (0..50).map(|_| tokio::spawn(client.list_backups().send()));
+    for result in join_all(tasks).await {
+        assert!(matches!(result.unwrap(), Err(Error::Token { .. })));
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_panicking_provider_blocks_no_later_request() {
+    let server = accepting(&["secret-token-2"]).await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let client = client(
+        &server,
+        token_fn(move |_| {
+            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            async move {
+                assert!(number > 1, "the first login panics");
+                Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+            }
+        }),
+    );
+    let error = client.list_backups().send().await.unwrap_err();
+    assert_eq!(error.source().unwrap().to_string(), "the provider panicked");
+    client.list_backups().send().await.unwrap();
+}
+
+/// The rejected token is not sent again.
+#[tokio::test]
+async fn a_provider_that_returns_the_rejected_token_again_is_an_error() {
+    let server = Server::start(|request, number| match number {
+        0 => request.page(&page(&["a"], Some("marker=a"))),
+        _ => request.reply(401, REJECTED),
+    })
+    .await;
+    let client = client(&server, token_fn(|_| async { Ok::<_, std::io::Error>("secret-token".to_owned()) }));
+    let mut items = client.list_backups().items();
+    assert_eq!(items.try_next().await.unwrap().unwrap().id, "a");
+    let error = items.try_next().await.unwrap_err();
+    assert!(matches!(error, Error::Token { .. }), "{error:?}");
+    assert_eq!(error.source().unwrap().to_string(), "the provider returned the rejected token again");
+    assert_eq!(server.requests().len(), 2, "each page is requested once");
+}
+
+/// Accepts the requests that the handler says, by their number from 0.
+async fn accepting_by_number(accepts: impl Fn(usize) -> bool + Send + Sync + 'static) -> Server {
+    Server::start(move |request, number| match accepts(number) {
+        true => request.page(&page(&["a"], None)),
+        false => request.reply(401, ""),
+    })
+    .await
+}
+
+/// A renewal that was begun on a runtime that nobody drives any more is begun anew on another one.
+#[test]
+fn a_renewal_does_not_wait_for_a_runtime_that_is_not_driven() {
+    let background = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = background.block_on(accepting_by_number(|_| true));
+    for concurrency in [1, 2] {
+        let provider = |_| async {
+            sleep(Duration::from_millis(20)).await;
+            Ok::<_, std::io::Error>("a-token".to_owned())
+        };
+        let client = server.builder().token_provider(token_fn(provider)).build().unwrap();
+        let mut pages = client.list_backups().concurrency(concurrency).pages();
+        let first = runtime(false);
+        first.block_on(async { timeout(Duration::from_millis(1), pages.try_next()).await }).unwrap_err();
+        // `first` still exists, and its timers never fire.
+        let second = runtime(false);
+        let send = client.list_backups().send();
+        second.block_on(async { timeout(Duration::from_secs(20), send).await }).unwrap().unwrap();
+        let page = second.block_on(async { timeout(Duration::from_secs(20), pages.try_next()).await });
+        assert_eq!(page.unwrap().unwrap().unwrap().backups.len(), 1);
+    }
+}
+
+/// Some of the service's processes reject a good token for a while.
+#[tokio::test]
+async fn a_token_that_was_rejected_once_is_tried_again_by_the_next_request() {
+    let server = accepting_by_number(|number| number != 0).await;
+    let provider = |_| async { Ok::<_, std::io::Error>("a-token".to_owned()) };
+    let client = server.builder().token_provider(token_fn(provider)).build().unwrap();
+    let error = client.list_backups().send().await.unwrap_err();
+    assert!(matches!(error, Error::Token { .. }), "{error:?}");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("the rejected token again"));
+    assert_eq!(server.requests().len(), 1, "it is not sent twice");
+    client.list_backups().send().await.unwrap();
 }

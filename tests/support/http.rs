@@ -1,7 +1,6 @@
 //! What every test binary needs for HTTP.
 
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use vbs_client::{Client, ClientBuilder};
 
 /// The builder of all clients in the tests: they ignore proxies set in the environment, and do not
@@ -11,7 +10,7 @@ pub fn builder(endpoint: impl Into<String>) -> ClientBuilder {
 }
 
 /// The head and the body of the next request, unless the connection is closed.
-pub async fn read_request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Vec<u8>)> {
     let mut received = Vec::new();
     let end = loop {
         if let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -1,23 +1,33 @@
 //! What the modules of the suite share.
 
 pub mod http;
+pub mod lists;
 #[path = "../../examples/list_backups/demo.rs"]
 #[expect(dead_code, reason = "the example's server; here, `server` uses its model")]
 pub mod model;
 pub mod openapi;
 pub mod process;
 pub mod server;
+pub mod trace;
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 use vbs_client::{Backup, ListBackups};
+
+pub use lists::Listed;
+pub(crate) use lists::{for_each_list, test_both_lists};
 
 pub const TOKEN: &str = "gAAAAABl-not-a-real-token-but-as-secret";
 pub const PROJECT_ID: &str = model::PROJECT_ID;
 
 /// A page with these ids and a next link with this query.
 pub fn page(ids: &[&str], next: Option<&str>) -> Value {
-    let backups: Vec<_> = ids.iter().map(|id| json!({"id": id, "name": null, "links": []})).collect();
+    page_of::<Backup>(ids, next)
+}
+
+/// The same, of either list.
+pub fn page_of<T: Listed>(ids: &[&str], next: Option<&str>) -> Value {
+    let backups: Vec<_> = ids.iter().map(|id| T::json(id)).collect();
     match next {
         None => json!({"backups": backups}),
         Some(query) => {
@@ -31,6 +41,6 @@ pub fn ids<'a>(backups: impl IntoIterator<Item = &'a Backup>) -> Vec<&'a str> {
 }
 
 /// The ids of all backups that a request lists.
-pub async fn list_ids(request: &ListBackups) -> Vec<String> {
-    request.items().map_ok(|backup| backup.id).try_collect().await.unwrap()
+pub async fn list_ids<T: Listed>(request: &ListBackups<T>) -> Vec<String> {
+    request.items().map_ok(Listed::id).try_collect().await.unwrap()
 }

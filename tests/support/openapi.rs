@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 /// The two lists.
 pub const SUMMARY: &str = "/v3/{project_id}/backups";
+#[allow(dead_code, reason = "for the tests against a real cloud")]
 pub const DETAIL: &str = "/v3/{project_id}/backups/detail";
 
 pub fn load() -> Value {

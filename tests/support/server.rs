@@ -80,7 +80,7 @@ impl Request {
     /// The response that Cinder sends where these rows are all backups.
     pub fn model(&self, rows: &[Row]) -> Reply {
         let version = self.microversion().map_or("3.0", |version| version.trim_start_matches("volume "));
-        let (status, body) = model::answer(rows, &self.query, version.parse().unwrap());
+        let (status, body) = model::response(rows, &self.path, &self.query, version.parse().unwrap());
         self.reply(status, body.to_string())
     }
 
@@ -156,6 +156,14 @@ impl Reply {
     /// Decides about the reply once its delay is over, by the number of responses before it.
     pub fn deferred(reply: impl Fn(usize) -> Self + Send + Sync + 'static) -> Self {
         Self { content: Content::Deferred(Arc::new(reply)), ..Self::new([], Then::KeepAlive) }
+    }
+
+    /// Sends half of it and closes the connection.
+    pub fn cut(mut self) -> Self {
+        if let Content::Bytes(bytes) = &mut self.content {
+            bytes.truncate(bytes.len() / 2);
+        }
+        Self { then: Then::Close, ..self }
     }
 
     /// The same, so much later; not at all where the client has closed the connection by then.

@@ -1,0 +1,320 @@
+//! The list with details: what is sent, every field decoded, and the same requests as for the summary.
+
+use serde_json::{Value, json};
+use vbs_client::{BackupDetail, BackupStatus, Cursor, Error, ListBackups, Microversion};
+
+use crate::support::model::{self, Row};
+use crate::support::server::{Reply, Server};
+use crate::support::{Listed, PROJECT_ID, list_ids, openapi};
+
+const LATEST: Microversion = Microversion::new(3, 71);
+
+/// A row with all fields, as Cinder writes it for an administrator.
+fn full() -> Value {
+    json!({
+        "id": "04673b75-7ff2-4341-810d-2e304bcb6b22",
+        "status": "error_deleting",
+        "size": 4096,
+        "object_count": 22,
+        "availability_zone": "eu-de-01",
+        "container": "volumes_backup",
+        "created_at": "2026-01-01T00:00:49.123456",
+        "updated_at": "2026-01-02T03:04:05.000000",
+        "name": "nightly-00049",
+        "description": "before the upgrade\n\u{2713}",
+        "fail_reason": "Swift is gone",
+        "volume_id": "f320cd57-6d14-475b-b49a-ae908fb5262c",
+        "links": [
+            {"rel": "self", "href": "http://127.0.0.1:8776/v3/p/backups/04673b75"},
+            {"rel": "bookmark", "href": "http://127.0.0.1:8776/p/backups/04673b75"},
+        ],
+        "is_incremental": true,
+        "has_dependent_backups": true,
+        "snapshot_id": "6f1d1c5c-9f5d-4dd4-9e4a-8b0b5a0f3c11",
+        "data_timestamp": "2026-01-01T00:00:40.000001",
+        "metadata": {"tier": "gold", "": "", "\u{e9}": "\u{1f980}"},
+        "user_id": "9b7b9c2d1b1c4f2e8d5f6a7b8c9d0e1f",
+        "encryption_key_id": "3f2b1c0d-0000-4000-8000-000000000001",
+        "os-backup-project-attr:project_id": PROJECT_ID,
+    })
+}
+
+/// What a service that sends this row gets decoded as.
+async fn sent(row: Value) -> Result<BackupDetail, Error> {
+    let server = Server::start(move |request, _| request.page(&json!({"backups": [row]}))).await;
+    let page = server.client().list_backups_detail().send().await?;
+    assert_eq!(page.backups.len(), 1);
+    Ok(page.into_iter().next().unwrap())
+}
+
+/// What is wrong with the row.
+async fn undecodable(row: Value) -> String {
+    match sent(row).await {
+        Err(Error::Undecodable { source, .. }) => source.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The full row with another value of a field, or without it.
+fn with(field: &str, value: Option<Value>) -> Value {
+    let mut row = full();
+    match value {
+        Some(value) => row[field] = value,
+        None => drop(row.as_object_mut().unwrap().remove(field)),
+    }
+    row
+}
+
+#[tokio::test]
+async fn it_is_requested_by_its_own_path() {
+    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
+    let request = server.client().list_backups_detail().name_like("night").limit(10);
+    request.send().await.unwrap();
+    server.client().list_backups().send().await.unwrap();
+    let requests = server.requests();
+    assert_eq!(requests[0].path, format!("/v3/{PROJECT_ID}/backups/detail"));
+    assert_eq!(requests[0].query, "limit=10&name%7E=night");
+    assert_eq!(requests[0].microversion(), Some("volume 3.31"));
+    assert_eq!(requests[1].path, format!("/v3/{PROJECT_ID}/backups"));
+}
+
+#[tokio::test]
+async fn every_field_is_decoded() {
+    openapi::validate(openapi::DETAIL, 200, &json!({"backups": [full()]}));
+    let backup = sent(full()).await.unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(backup.id, "04673b75-7ff2-4341-810d-2e304bcb6b22");
+    assert_eq!(backup.name, text("nightly-00049"));
+    assert_eq!(backup.status, BackupStatus::ErrorDeleting);
+    assert_eq!(backup.size, 4096);
+    assert_eq!(backup.object_count, 22);
+    assert_eq!(backup.created_at, "2026-01-01T00:00:49.123456Z".parse().unwrap());
+    assert_eq!(backup.updated_at, Some("2026-01-02T03:04:05Z".parse().unwrap()));
+    assert_eq!(backup.data_timestamp, Some("2026-01-01T00:00:40.000001Z".parse().unwrap()));
+    assert_eq!(backup.volume_id, "f320cd57-6d14-475b-b49a-ae908fb5262c");
+    assert_eq!(backup.description, text("before the upgrade\n\u{2713}"));
+    assert_eq!(backup.availability_zone, text("eu-de-01"));
+    assert_eq!(backup.container, text("volumes_backup"));
+    assert_eq!(backup.fail_reason, text("Swift is gone"));
+    assert!(backup.is_incremental && backup.has_dependent_backups);
+    assert_eq!(backup.snapshot_id, text("6f1d1c5c-9f5d-4dd4-9e4a-8b0b5a0f3c11"));
+    let metadata: Vec<_> = backup.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(metadata, [("", ""), ("tier", "gold"), ("\u{e9}", "\u{1f980}")]);
+    assert_eq!(backup.user_id, text("9b7b9c2d1b1c4f2e8d5f6a7b8c9d0e1f"));
+    assert_eq!(backup.encryption_key_id, text("3f2b1c0d-0000-4000-8000-000000000001"));
+    assert_eq!(backup.project_id, text(PROJECT_ID));
+    assert_eq!(backup.links.iter().map(|link| link.rel.as_str()).collect::<Vec<_>>(), ["self", "bookmark"]);
+}
+
+#[tokio::test]
+async fn a_backup_serializes_to_what_it_was_decoded_from() {
+    let mut row = full();
+    for _ in 0..2 {
+        let backup = sent(row.clone()).await.unwrap();
+        assert_eq!(serde_json::to_value(&backup).unwrap(), row);
+        assert_eq!(serde_json::from_value::<BackupDetail>(row.clone()).unwrap(), backup);
+        // The same as the lowest microversion has it.
+        for field in ["metadata", "user_id", "encryption_key_id", "os-backup-project-attr:project_id", "links"] {
+            row.as_object_mut().unwrap().remove(field);
+        }
+        row["container"] = Value::Null;
+    }
+}
+
+#[tokio::test]
+async fn what_may_be_null_may_be_missing() {
+    for field in [
+        "name",
+        "updated_at",
+        "description",
+        "availability_zone",
+        "container",
+        "fail_reason",
+        "snapshot_id",
+        "data_timestamp",
+        "user_id",
+        "encryption_key_id",
+        "os-backup-project-attr:project_id",
+    ] {
+        let null = sent(with(field, Some(Value::Null))).await.unwrap_or_else(|error| panic!("{field}: {error:?}"));
+        let missing = sent(with(field, None)).await.unwrap_or_else(|error| panic!("{field}: {error:?}"));
+        assert_eq!(null, missing, "{field}");
+        assert_ne!(null, sent(full()).await.unwrap(), "{field}");
+    }
+    for field in ["metadata", "links"] {
+        assert_ne!(sent(with(field, None)).await.unwrap(), sent(full()).await.unwrap(), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn what_must_be_there_is_missed_by_its_name() {
+    let required =
+        ["id", "status", "size", "created_at", "volume_id", "object_count", "is_incremental", "has_dependent_backups"];
+    for field in required {
+        let error = undecodable(with(field, None)).await;
+        assert!(error.contains(&format!("missing field `{field}`")), "{error}");
+        undecodable(with(field, Some(Value::Null))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_undecodable() {
+    for (field, value) in [
+        ("size", json!(-1)),
+        ("size", json!("1")),
+        ("size", json!(1.5)),
+        ("object_count", json!(18_446_744_073_709_551_615_u64 as f64)),
+        ("is_incremental", json!(0)),
+        ("metadata", json!([])),
+        ("metadata", json!({"key": null})),
+        ("metadata", json!(null)),
+        ("status", json!(7)),
+        ("created_at", json!(1_767_225_649)),
+        ("links", json!({})),
+    ] {
+        undecodable(with(field, Some(value))).await;
+    }
+    assert_eq!(sent(with("size", Some(json!(u64::MAX)))).await.unwrap().size, u64::MAX);
+}
+
+#[tokio::test]
+async fn unknown_fields_are_ignored() {
+    let mut row = full();
+    row["parent_id"] = json!({"a": [1, null]});
+    row["replication_status"] = json!(null);
+    assert_eq!(sent(row).await.unwrap(), sent(full()).await.unwrap());
+}
+
+#[tokio::test]
+async fn times_have_fractions_or_not() {
+    for (written, expected) in [
+        ("2026-01-01T00:00:49", "2026-01-01T00:00:49Z"),
+        ("2026-01-01T00:00:49.5", "2026-01-01T00:00:49.5Z"),
+        ("2026-01-01T00:00:49.000000", "2026-01-01T00:00:49Z"),
+        ("2026-01-01T00:00:49.999999", "2026-01-01T00:00:49.999999Z"),
+        ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
+    ] {
+        for field in ["created_at", "updated_at", "data_timestamp"] {
+            let backup = sent(with(field, Some(json!(written)))).await.unwrap();
+            let time = match field {
+                "created_at" => Some(backup.created_at),
+                "updated_at" => backup.updated_at,
+                _ => backup.data_timestamp,
+            };
+            assert_eq!(time, Some(expected.parse().unwrap()), "{field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_time_is_an_error_that_names_it() {
+    for field in ["created_at", "updated_at", "data_timestamp"] {
+        for broken in ["", "soon", "2026-02-30T00:00:00", "2026-01-01T25:00:00", "2026-01-01", "0000-00-00 00:00:00"] {
+            let error = undecodable(with(field, Some(json!(broken)))).await;
+            assert!(error.contains(&format!("{broken:?}")), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_status_is_known_or_unknown() {
+    for status in
+        ["available", "creating", "deleted", "deleting", "error", "error_deleting", "error_restoring", "restoring"]
+    {
+        let backup = sent(with("status", Some(json!(status)))).await.unwrap();
+        assert!(!matches!(backup.status, BackupStatus::Unknown(_)), "{status}");
+        assert_eq!(backup.status, status.into());
+    }
+    let backup = sent(with("status", Some(json!("half_done")))).await.unwrap();
+    assert!(matches!(backup.status, BackupStatus::Unknown(_)));
+    assert_eq!(backup.status.as_str(), "half_done");
+    assert_eq!(serde_json::to_value(backup).unwrap()["status"], "half_done");
+}
+
+#[tokio::test]
+async fn a_requests_microversion_is_sent_and_must_be_honored() {
+    let server = Server::model(model::rows(10)).await;
+    let request = server.client().list_backups_detail();
+    let page = request.send().await.unwrap();
+    assert!(page.backups.iter().all(|backup| backup.metadata.is_empty() && backup.encryption_key_id.is_none()));
+    let page = request.clone().microversion(LATEST).send().await.unwrap();
+    assert_eq!(page.microversion(), Some(LATEST));
+    assert_eq!(page.backups[3].metadata["key"], "value-3");
+    assert_eq!(page.backups[3].encryption_key_id.as_deref(), Some("key-3"));
+    // It lowers neither what a parameter needs nor the client's minimum, and only this request has it.
+    request.clone().microversion(Microversion::new(3, 18)).name_like("night").send().await.unwrap();
+    let client = server.builder().microversion(Microversion::new(3, 64)).build().unwrap();
+    client.list_backups_detail().microversion(Microversion::new(3, 43)).send().await.unwrap();
+    request.count().await.unwrap();
+    let versions: Vec<_> = server.requests().iter().map(|request| request.microversion().map(str::to_owned)).collect();
+    let versions: Vec<_> = versions.iter().map(Option::as_deref).collect();
+    let expected = [None, Some("volume 3.71"), Some("volume 3.31"), Some("volume 3.64"), Some("volume 3.45")];
+    assert_eq!(versions, expected);
+
+    let old =
+        Server::start(|_, _| Reply::http(200, "OpenStack-API-Version: volume 3.42\r\n", r#"{"backups":[]}"#)).await;
+    let request = old.client().list_backups_detail().microversion(Microversion::new(3, 43));
+    for error in [request.send().await.unwrap_err(), request.items().try_next().await.unwrap_err()] {
+        let Error::MicroversionNotHonored { required, answered, .. } = error else { panic!("{error:?}") };
+        assert_eq!((required, answered), (Microversion::new(3, 43), Some(Microversion::new(3, 42))));
+    }
+}
+
+#[tokio::test]
+async fn every_way_to_list_yields_the_same_rows() {
+    let rows = model::rows(40);
+    let expected: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+    let server = Server::model(rows).await;
+    let request = server.client().list_backups_detail().limit(10).microversion(LATEST);
+    for concurrency in [1, 4] {
+        let request = request.clone().concurrency(concurrency);
+        assert_eq!(list_ids(&request).await, expected);
+        let pages: Vec<vbs_client::Page<BackupDetail>> = request.pages().try_collect().await.unwrap();
+        assert_eq!(pages.iter().flatten().map(|backup| backup.id.clone()).collect::<Vec<_>>(), expected);
+        assert!(pages.iter().all(|page| page.microversion() == Some(LATEST)));
+    }
+    let path = format!("/v3/{PROJECT_ID}/backups/detail");
+    assert!(server.requests().iter().all(|request| request.path == path));
+    assert!(server.requests().iter().all(|request| request.microversion() == Some("volume 3.71")));
+
+    assert_eq!(request.count().await.unwrap(), 42);
+    assert_eq!(request.clone().status("error").count().await.unwrap(), 11);
+    let last = server.requests().pop().unwrap();
+    assert_eq!((last.path.as_str(), last.get("limit")), (path.as_str(), Some("0")));
+}
+
+/// From the first page of one list on, all the other list's.
+async fn rest<A: Listed, B: Listed>(server: &Server) -> Vec<String> {
+    let narrow = |request: ListBackups<A>| request.limit(10).name_like("ly-");
+    let page = narrow(A::request(&server.client())).send().await.unwrap();
+    let cursor: Cursor = page.cursor().unwrap().to_string().parse().unwrap();
+    assert_eq!(Some(&cursor), page.cursor());
+    let request = B::request(&server.client()).limit(10).name_like("ly-").resume_at(cursor);
+    let mut ids: Vec<_> = page.into_iter().map(Listed::id).collect();
+    ids.extend(list_ids(&request).await);
+    ids
+}
+
+#[tokio::test]
+async fn a_cursor_of_one_list_works_in_the_other() {
+    let rows = model::rows(40);
+    let expected: Vec<_> =
+        rows.iter().filter(|Row { name, .. }| name.is_some()).map(|Row { id, .. }| id.clone()).collect();
+    let server = Server::model(rows).await;
+    assert_eq!(rest::<vbs_client::Backup, BackupDetail>(&server).await, expected);
+    assert_eq!(rest::<BackupDetail, vbs_client::Backup>(&server).await, expected);
+}
+
+/// Both lists of the model are what the contract says, and hold the same backups.
+#[tokio::test]
+async fn the_model_follows_the_contract() {
+    let rows = model::rows(30);
+    for (path, contract) in [("/backups", openapi::SUMMARY), ("/backups/detail", openapi::DETAIL)] {
+        for version in [Microversion::new(3, 45), LATEST] {
+            let (status, body) = model::response(&rows, path, "limit=20&with_count=true", version);
+            openapi::validate(contract, status, &body);
+            assert_eq!(body["backups"].as_array().unwrap().len(), 20);
+            assert!(body["backups_links"][0]["href"].as_str().unwrap().contains(&format!("{path}?")));
+        }
+    }
+}

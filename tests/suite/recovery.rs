@@ -1,0 +1,171 @@
+//! Deleted markers on large pages, again and again, and with a maximum that falls.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+
+use vbs_client::Error;
+
+use crate::support::model::Row;
+use crate::support::server::Server;
+use crate::support::{ids, model, page};
+
+/// Rows `r1`, `r2` and so on.
+fn rows(numbers: RangeInclusive<usize>) -> Vec<Row> {
+    let mut rows = model::rows(*numbers.end());
+    rows.truncate(numbers.end() + 1 - numbers.start());
+    for (row, number) in rows.iter_mut().zip(numbers) {
+        row.id = format!("r{number}");
+    }
+    rows
+}
+
+fn names(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    numbers.into_iter().map(|number| format!("r{number}")).collect()
+}
+
+/// Lists `r1` to `last`, and deletes rows, or lowers the service's maximum, after a page: by its number from 1.
+async fn list(
+    last: usize,
+    limit: u32,
+    change: impl Fn(usize) -> (Vec<usize>, Option<usize>),
+) -> (Vec<String>, Option<Error>, usize) {
+    let world = Arc::new(Mutex::new((rows(1..=last), usize::MAX)));
+    let shared = Arc::clone(&world);
+    let server = Server::start(move |request, _| {
+        let world = shared.lock().unwrap();
+        request.with_maximum(world.1).model(&world.0)
+    })
+    .await;
+    let mut pages = server.client().list_backups().limit(limit).prefetch(false).pages();
+    let mut yielded = Vec::new();
+    for number in 1.. {
+        match pages.try_next().await {
+            Ok(Some(page)) => yielded.extend(page.into_iter().map(|backup| backup.id)),
+            Ok(None) => return (yielded, None, server.requests().len()),
+            Err(error) => return (yielded, Some(error), server.requests().len()),
+        }
+        let (gone, maximum) = change(number);
+        let gone: HashSet<_> = names(gone).into_iter().collect();
+        let mut world = world.lock().unwrap();
+        world.0.retain(|row| !gone.contains(&row.id));
+        world.1 = maximum.unwrap_or(world.1);
+    }
+    unreachable!()
+}
+
+/// The first recovery continues after r11 and drops r13; the second one finds none of the rows that it tries.
+#[tokio::test]
+async fn two_recoveries_in_a_row_yield_no_row_twice() {
+    let (yielded, error, _) = list(60, 20, |page| match page {
+        1 => (vec![20, 19, 18, 17, 16, 15, 14, 12], None),
+        2 => (vec![39, 38, 37, 36, 35, 34, 33, 31, 29, 27, 24, 21], None),
+        _ => (vec![], None),
+    })
+    .await;
+    assert_eq!(yielded, names(1..=60));
+    assert!(error.is_none(), "{error:?}");
+}
+
+/// The recovery continues after r4, and its first page has only rows that were yielded before.
+#[tokio::test]
+async fn a_recovery_survives_a_maximum_that_falls() {
+    let (yielded, error, requests) = list(40, 20, |page| match page {
+        1 => (vec![20, 19, 18, 17, 16, 15, 14, 12, 11, 9, 7], Some(3)),
+        _ => (vec![], None),
+    })
+    .await;
+    assert_eq!(yielded, names(1..=40));
+    assert!(error.is_none(), "{error:?}");
+    // The first page, the deleted marker, 10 rows that are gone, r4 and two pages of 3 after it, and the rest.
+    assert_eq!(requests, 1 + 1 + 10 + 2 + 7, "{requests}");
+}
+
+#[tokio::test]
+async fn many_deleted_rows_of_a_large_first_page_are_recovered_from() {
+    let (yielded, error, _) = list(60, 30, |page| match page {
+        1 => (vec![30, 29, 28, 26, 22, 14, 1], None),
+        _ => (vec![], None),
+    })
+    .await;
+    assert_eq!(yielded, names(1..=60));
+    assert!(error.is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_large_page_whose_backups_are_all_deleted_is_recovered_from_the_page_before_it() {
+    let (yielded, error, requests) = list(3000, 1000, |page| match page {
+        2 => ((1001..=2000).collect(), None),
+        _ => (vec![], None),
+    })
+    .await;
+    assert_eq!(yielded, names(1..=3000));
+    assert!(error.is_none(), "{error:?}");
+    // The last page is full, so that an empty one follows it.
+    assert_eq!(requests, 2 + 1 + 12 + 1);
+}
+
+#[tokio::test]
+async fn a_recovery_makes_at_most_twelve_requests() {
+    let (yielded, error, requests) = list(3000, 1000, |page| match page {
+        2 => ((1000..=2000).collect(), None),
+        _ => (vec![], None),
+    })
+    .await;
+    assert_eq!(yielded, names(1..=2000));
+    let error = error.unwrap();
+    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+    assert_eq!(error.cursor(), None);
+    assert_eq!(requests, 2 + 1 + 12);
+}
+
+/// It says that the marker's backup is gone, and returns rows that lead there again.
+#[tokio::test]
+async fn a_service_that_contradicts_itself_ends_the_listing() {
+    let gone = r#"{"itemNotFound":{"code":404,"message":"Backup c could not be found."}}"#;
+    let server = Server::start(move |request, _| match request.get("marker") {
+        None => request.page(&page(&["a", "b", "c"], Some("marker=c"))),
+        Some("c") => request.reply(404, gone),
+        _ => request.page(&page(&["c"], Some("marker=c"))),
+    })
+    .await;
+    let mut items = server.client().list_backups().items();
+    for _ in 0..3 {
+        items.try_next().await.unwrap().unwrap();
+    }
+    let error = items.try_next().await.unwrap_err();
+    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+    assert!(server.requests().len() <= 2 + 12, "{}", server.requests().len());
+}
+
+/// What else is in a response does not matter, unless it is an error.
+#[tokio::test]
+async fn other_fields_next_to_a_list_are_ignored() {
+    for more in [
+        r#""error":{}"#,
+        r#""error":null"#,
+        r#""error":false"#,
+        r#""error":"""#,
+        r#""message":"OK""#,
+        r#""meta":{"message":"deprecated"}"#,
+    ] {
+        let body = format!(r#"{{"backups":[{{"id":"a","name":null}}],{more}}}"#);
+        let server = Server::start(move |request, _| request.reply(200, &body)).await;
+        assert_eq!(ids(&server.client().list_backups().send().await.unwrap()), ["a"], "{more}");
+    }
+}
+
+/// Some gateways refuse an offset after a marker.
+#[tokio::test]
+async fn a_refused_offset_is_fetched_by_marker() {
+    let server = Server::start(|request, _| match (request.get("marker"), request.get("offset")) {
+        (Some(_), Some(_)) => request.reply(400, r#"{"badRequest":{"code":400,"message":"no offset after a marker"}}"#),
+        _ => request.model(&rows(1..=40)),
+    })
+    .await;
+    for concurrency in [1, 2, 5] {
+        let request = server.client().list_backups().limit(5).concurrency(concurrency);
+        let backups: Vec<_> = request.items().try_collect().await.unwrap();
+        assert_eq!(ids(&backups), names(1..=40), "{concurrency}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Connections that TLS refuses: they fail at once, with the reason.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use reqwest::Certificate;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use vbs_client::{Client, Error};
+
+use crate::support::http;
+use crate::support::server::last_response;
+use crate::support::{TOKEN, page};
+
+/// A server with a certificate of its own for this name.
+struct TlsServer {
+    address: SocketAddr,
+    certificate: Certificate,
+    connections: Arc<AtomicUsize>,
+}
+
+impl TlsServer {
+    async fn start(name: &str) -> Self {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth();
+        let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                while let Some(_request) = http::read_request(&mut stream).await {
+                    stream.write_all(&last_response(200, "", page(&["a"], None).to_string())).await.unwrap();
+                    stream.shutdown().await.unwrap();
+                }
+            }
+        });
+        Self { address, certificate: Certificate::from_der(cert.der()).unwrap(), connections }
+    }
+}
+
+fn client(address: SocketAddr, trusted: Option<&Certificate>) -> Client {
+    let trusted = trusted.cloned();
+    let builder = http::builder(format!("https://{address}")).http(|http| http.tls_certs_only(trusted));
+    builder.project_id("p").token(TOKEN).build().unwrap()
+}
+
+async fn refused(client: &Client) -> Error {
+    let error = client.list_backups().send().await.unwrap_err();
+    assert!(matches!(error, Error::Transport { attempts: 1, .. }), "{error:?}");
+    assert!(!error.is_retryable() && !error.is_timeout(), "{error:?}");
+    error
+}
+
+#[tokio::test]
+async fn a_trusted_certificate_is_accepted() {
+    let server = TlsServer::start("127.0.0.1").await;
+    let page = client(server.address, Some(&server.certificate)).list_backups().send().await.unwrap();
+    assert_eq!(page.backups.len(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_fails_at_once() {
+    let server = TlsServer::start("127.0.0.1").await;
+    let error = refused(&client(server.address, None)).await;
+    let expected = format!("could not connect to {}: invalid peer certificate: UnknownIssuer", server.address);
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_fails_at_once() {
+    let server = TlsServer::start("other.example").await;
+    let error = refused(&client(server.address, Some(&server.certificate))).await.to_string();
+    let expected =
+        format!("could not connect to {}: invalid peer certificate: certificate not valid for name ", server.address);
+    assert!(error.starts_with(&expected), "{error}");
+    assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+}
+
+/// A wrong scheme in the endpoint.
+#[tokio::test]
+async fn https_to_a_server_without_tls_fails_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            // What servers say to a request that they can't read.
+            let _ = stream.write_all(&last_response(400, "", "Bad Request")).await;
+        }
+    });
+    let error = refused(&client(address, None)).await.to_string();
+    assert!(error.starts_with(&format!("could not connect to {address}: ")), "{error}");
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+}
+
+/// A connection that breaks off within the handshake is as transient as any other.
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_breaks_off_is_retried() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let error = client(address, None).list_backups().send().await.unwrap_err();
+    assert!(error.is_retryable(), "{error:?}");
+    assert_eq!(error.attempts(), 4);
+}
