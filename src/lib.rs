@@ -51,7 +51,7 @@ pub mod fuzzing {
     }
 
     pub fn fault(body: &[u8]) -> (Option<Fault>, String) {
-        let clean = |text: &str| fault::Redactor::new(None).clean(text);
+        let clean = |text: &str| fault::Redactor::new(None, None).clean(text);
         let json = serde_json::from_slice(body).ok();
         let fault = json.and_then(|json| fault::read_fault(&json, clean)).map(|(fault, _)| fault);
         (fault, clean(&String::from_utf8_lossy(body)))
