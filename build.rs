@@ -52,7 +52,8 @@ fn generate_sign_in() -> Result<(), String> {
     let contract = Contract::load_sign_in(&read(SIGN_IN)?)?;
     let client = client::generate(&contract)?;
     let headers = setters::headers(&contract);
-    write("keystone.rs", quote!(#client #headers))
+    let path = contract.document["paths"].as_object().and_then(|paths| paths.keys().next());
+    write("keystone.rs", quote!(#client #headers pub(crate) const PATH: &str = #path;))
 }
 
 fn read(contract: &str) -> Result<String, String> {

@@ -21,6 +21,7 @@ mod reference;
 mod retry;
 mod secrets;
 mod sign_in;
+mod signals;
 mod timeouts;
 mod tls;
 mod token;
