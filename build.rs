@@ -5,6 +5,8 @@
 mod client;
 #[path = "build/contract.rs"]
 mod contract;
+#[path = "build/mock.rs"]
+mod mock;
 #[path = "build/setters.rs"]
 mod setters;
 
@@ -12,6 +14,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::{env, fs, process};
 
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use contract::Contract;
@@ -41,8 +44,9 @@ fn run() -> Result<(), String> {
     let enums = setters::open_enums(&contract);
     let headers = setters::headers(&contract);
     let setters = setters::setters(&contract);
+    let mock = if with_mock() { mock::generate(&contract)? } else { TokenStream::new() };
 
-    let code = syn::parse2(quote!(#client #headers #enums #setters)).map_err(text)?;
+    let code = syn::parse2(quote!(#client #headers #enums #setters #mock)).map_err(text)?;
     fs::write(out.join("generated.rs"), prettyplease::unparse(&code)).map_err(text)?;
     fs::write(out.join("parameters.md"), setters::table(&contract)).map_err(text)
 }
@@ -54,4 +58,9 @@ fn text(error: impl Display) -> String {
 /// Whether the crate is built with the feature `schemars`.
 fn with_schemars() -> bool {
     env::var_os("CARGO_FEATURE_SCHEMARS").is_some()
+}
+
+/// Whether the crate is built with the feature `mock`.
+fn with_mock() -> bool {
+    env::var_os("CARGO_FEATURE_MOCK").is_some()
 }

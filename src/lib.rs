@@ -9,7 +9,11 @@
 
 mod client;
 mod error;
+pub mod guide;
 mod list;
+#[cfg(feature = "mock")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
+pub mod mock;
 mod page;
 mod paging;
 mod query;
