@@ -2,14 +2,12 @@
 //!
 //! `cargo run --example list_backups -- --help` says how. Without settings it lists demo data.
 
-mod demo;
-
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use httpmock::MockServer;
+use vbs_client::mock::{self, Cinder};
 use vbs_client::{Client, ListBackups};
 
 #[tokio::main(flavor = "current_thread")]
@@ -114,7 +112,7 @@ async fn run(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<MockServer>), Box<dyn Error>> {
+async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<Cinder>), Box<dyn Error>> {
     let Ok(endpoint) = std::env::var("VBS_ENDPOINT") else {
         let note = "demo data: these backups are made up, VBS_ENDPOINT is not set";
         // Standard output belongs to the document.
@@ -123,13 +121,10 @@ async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<Mock
         } else {
             writeln!(out, "{note}")?
         }
-        let server = demo::start(demo::rows(3000)).await;
-        let client = Client::builder(server.base_url())
-            .project_id(demo::PROJECT_ID)
-            .token("demo")
-            .http(|http| http.no_proxy())
-            .build()?;
-        return Ok((client, Some(server)));
+        // The two backups of the vendor's example, and made-up ones.
+        let vendors = ["1d1139d8-8989-49d3-8aa1-83eb691e6db2", "b3cf7a16-decc-4beb-8077-682737d94a58"];
+        let cinder = Cinder::start(vendors.map(mock::Row::new).into_iter().chain(mock::rows(3000))).await;
+        return Ok((cinder.client(), Some(cinder)));
     };
     let mut builder = Client::builder(endpoint).token(std::env::var("OS_TOKEN").map_err(|_| "OS_TOKEN is not set")?);
     if let Ok(project_id) = std::env::var("OS_PROJECT_ID") {

@@ -24,17 +24,24 @@ pub struct Cinder {
 
 impl Cinder {
     /// Starts a service with these backups, newest first. Where their time of creation is set, they are sorted by it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, and where no port can be opened.
+    #[allow(clippy::expect_used)]
     pub async fn start(rows: impl IntoIterator<Item = Row>) -> Self {
         let service = Arc::new(Mutex::new(Service::new(rows)));
-        let server = Arc::new(MockServer::start_async().await);
         let handler = Arc::clone(&service);
-        server
-            .mock_async(|when, then| {
+        // The future that httpmock starts it with is not `Send`.
+        let server = tokio::task::spawn_blocking(move || {
+            let server = MockServer::start();
+            server.mock(|when, then| {
                 when.any_request();
                 then.respond_with(move |request| lock(&handler).respond(request));
-            })
-            .await;
-        Self { server, service }
+            });
+            server
+        });
+        Self { server: Arc::new(server.await.expect("a server")), service }
     }
 
     /// A client of this service, with the defaults of [`Client::builder`] but for proxies, which it ignores.
@@ -73,7 +80,7 @@ impl Cinder {
         PROJECT_ID
     }
 
-    /// Inserts a backup, in place of the one with the same id if there is one.
+    /// Inserts a backup, as the newest; or replaces the one with the same id, at its place in the list.
     pub fn insert(&self, row: Row) {
         self.service().insert(row);
     }

@@ -37,8 +37,7 @@ impl Row {
     /// When the backup was created. The list is in this order, newest first, and then by id, descending.
     ///
     /// Default: as the order of the rows has it. Of those that a [`Cinder`](crate::mock::Cinder) starts with, each is
-    /// an hour older than the one before it; the first is of 2026-02-01. One that is inserted later is a second newer
-    /// than the newest.
+    /// an hour older than the one before it. One that is inserted later is a second newer than the newest.
     pub fn created_at(mut self, value: Timestamp) -> Self {
         self.backup.created_at = value;
         self.dated = true;

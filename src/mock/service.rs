@@ -81,9 +81,11 @@ impl Service {
     }
 
     pub(crate) fn insert(&mut self, row: Row) {
-        self.delete(row.id());
         let newest = self.rows.first().map_or_else(|| hour(0), |row| row.backup.created_at);
-        self.rows.push(row.dated(newest.saturating_add(SignedDuration::from_secs(1)).unwrap_or(newest)));
+        let newer = newest.saturating_add(SignedDuration::from_secs(1)).unwrap_or(newest);
+        let replaced = self.rows.iter().find(|old| old.id() == row.id()).map(|old| old.backup.created_at);
+        self.delete(row.id());
+        self.rows.push(row.dated(replaced.unwrap_or(newer)));
         self.sort();
     }
 
