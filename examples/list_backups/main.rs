@@ -2,14 +2,12 @@
 //!
 //! `cargo run --example list_backups -- --help` says how. Without settings it lists demo data.
 
-mod demo;
-
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use httpmock::MockServer;
+use vbs_client::mock::{self, Cinder};
 use vbs_client::{Client, ListBackups};
 
 #[tokio::main(flavor = "current_thread")]
@@ -115,7 +113,7 @@ async fn run(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
     Ok(out.flush()?)
 }
 
-async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<MockServer>), Box<dyn Error>> {
+async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<Cinder>), Box<dyn Error>> {
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !["OS_CLOUD", "OS_AUTH_URL", "VBS_ENDPOINT"].iter().any(is_set) {
         let note = "demo data: these backups are made up, OS_CLOUD, OS_AUTH_URL and VBS_ENDPOINT are not set";
@@ -125,13 +123,10 @@ async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<Mock
         } else {
             writeln!(out, "{note}")?
         }
-        let server = demo::start(demo::rows(3000)).await;
-        let client = Client::builder(server.base_url())
-            .project_id(demo::PROJECT_ID)
-            .token("demo")
-            .http(|http| http.no_proxy())
-            .build()?;
-        return Ok((client, Some(server)));
+        // The two backups of the vendor's example, and made-up ones.
+        let vendors = ["1d1139d8-8989-49d3-8aa1-83eb691e6db2", "b3cf7a16-decc-4beb-8077-682737d94a58"];
+        let cinder = Cinder::start(vendors.map(mock::Row::new).into_iter().chain(mock::rows(3000))).await;
+        return Ok((cinder.client(), Some(cinder)));
     }
     Ok((Client::from_env().await?, None))
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use reqwest::{StatusCode, Url};
 use tokio::time::Instant;
-use tracing::field::{Empty, debug, display};
+use tracing::field::{self, Empty, display};
 use tracing::{Instrument, Span};
 
 use super::exchange::Failure;
@@ -64,7 +64,7 @@ impl Attempt<'_> {
             host = server(self.endpoint).map(|(host, port)| display(format!("{host}:{port}"))),
             page = self.page,
             attempt = self.attempt,
-            query = self.query.map(debug),
+            query = self.query.map(field::debug),
             status,
             request_id,
             rows = response.and_then(Traced::rows),

@@ -5,10 +5,9 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::model;
+use vbs_client::mock::{Cinder, rows};
+
 use crate::support::process::example;
-use crate::support::server::Server;
-use crate::support::{PROJECT_ID, TOKEN};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = example().args(arguments).output().unwrap();
@@ -69,21 +68,21 @@ fn a_closed_pipe_is_no_error() {
 
 #[tokio::test]
 async fn with_settings_it_lists_their_project() {
-    let server = Server::model(model::rows(3)).await;
-    let listed = |endpoint: String, token: Option<&str>| {
+    let cinder = Cinder::start(rows(5)).await;
+    let listed = |token: Option<&str>| {
         let mut command = example();
-        command.env("VBS_ENDPOINT", endpoint).env("OS_PROJECT_ID", PROJECT_ID);
+        command.env("VBS_ENDPOINT", cinder.url()).env("OS_PROJECT_ID", cinder.project_id());
         if let Some(token) = token {
             command.env("OS_TOKEN", token);
         }
         tokio::task::spawn_blocking(move || command.output().unwrap())
     };
-    let output = listed(server.endpoint(), Some(TOKEN)).await.unwrap();
+    let output = listed(Some("a-token")).await.unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(out.ends_with("\n5 backups\n") && !out.contains("demo"), "{out}");
-    assert_eq!(server.requests()[0].headers["x-auth-token"], TOKEN);
+    assert_eq!(cinder.requests().len(), 1);
 
-    let output = listed(server.endpoint(), None).await.unwrap();
+    let output = listed(None).await.unwrap();
     assert_eq!(
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
         (

@@ -13,6 +13,7 @@ mod errors;
 mod example;
 mod hostile;
 mod microversion;
+mod mock;
 mod paging;
 mod properties;
 mod read_ahead;
