@@ -92,7 +92,9 @@ fn requested(header: Option<&str>, maximum: Microversion) -> Result<Microversion
     let Some(header) = header else { return Ok(MINIMUM) };
     let entry = header.split(',').find(|entry| entry.contains(SERVICE)).unwrap_or_default();
     let [_, text] = *entry.split_whitespace().collect::<Vec<_>>() else {
-        return Err((None, (400, "API version None is not supported on this method.".to_owned())));
+        let message =
+            "The server could not comply with the request since it is either malformed or otherwise incorrect.";
+        return Err((None, (400, message.to_owned())));
     };
     if text == "latest" {
         return Ok(maximum);
