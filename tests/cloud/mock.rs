@@ -83,7 +83,8 @@ fn row(row: &Value) -> Row {
         .is_incremental(text("parent_id").is_some())
         .has_dependent_backups(number("num_dependent_backups") > 0)
         .metadata(row["metadata"].as_object().unwrap_or(&Map::new()).iter().map(|(k, v)| (k, v.as_str().unwrap())));
-    let texts: [(_, fn(Row, &str) -> Row); 6] = [
+    type Set = fn(Row, &str) -> Row;
+    let texts: [(_, Set); 6] = [
         ("display_name", |row, text| row.name(text)),
         ("display_description", |row, text| row.description(text)),
         ("availability_zone", |row, text| row.availability_zone(text)),
