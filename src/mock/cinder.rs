@@ -12,8 +12,9 @@ use crate::{BackupStatus, Client, ClientBuilder, Microversion};
 
 /// A Cinder in the process, on loopback: see [the module](crate::mock).
 ///
-/// Its backups can be changed at any time, also between two pages of a listing. Clones are the same server; it stops
-/// when the last one is dropped. At most 25 run at a time; [`start`](Self::start) waits for one of them to stop.
+/// Its backups can be changed at any time, also between two pages of a listing. Clones are the same service; when the
+/// last one is dropped, its port is used by the next service that starts. At most 25 run at a time in a process, and
+/// [`start`](Self::start) waits for one of them to be dropped.
 ///
 /// Its clock is that of the machine: in a tokio runtime whose clock is paused, requests to it time out.
 #[derive(Clone)]
@@ -98,6 +99,7 @@ impl Cinder {
     }
 
     /// Responds to so many of the next requests with a fault, after those that were set before.
+    #[allow(clippy::needless_pass_by_value)] // A fault is mostly made for this.
     pub fn fail_next(&self, requests: usize, fault: Fault) {
         self.service().fail_next(requests, &fault);
     }

@@ -92,7 +92,9 @@ fn requested(header: Option<&str>, maximum: Microversion) -> Result<Microversion
     let Some(header) = header else { return Ok(MINIMUM) };
     let entry = header.split(',').find(|entry| entry.contains(SERVICE)).unwrap_or_default();
     let [_, text] = *entry.split_whitespace().collect::<Vec<_>>() else {
-        return Err((None, (400, "API version None is not supported on this method.".to_owned())));
+        let message =
+            "The server could not comply with the request since it is either malformed or otherwise incorrect.";
+        return Err((None, (400, message.to_owned())));
     };
     if text == "latest" {
         return Ok(maximum);
@@ -137,10 +139,10 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
     });
     if version >= VALIDATES_FILTERS && !unknown.is_empty() {
         let names: Vec<_> = unknown.into_iter().map(|(name, _)| name).collect();
-        return bad(&match names.iter().all(|name| name.is_ascii()) {
-            true => format!("Invalid filters {} are found in query options.", names.join(",")),
-            false => "Filter keys can only contain ASCII characters.".to_owned(),
-        });
+        if !names.iter().all(|name| name.is_ascii()) {
+            return bad("Filter keys can only contain ASCII characters.");
+        }
+        return bad(&format!("Invalid filters {} are found in query options.", names.join(",")));
     }
 
     let after = match &marker {
@@ -150,14 +152,16 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
             None => return Err((404, format!("Backup {marker} could not be found."))),
         },
     };
-    let fits = |row: &&Row| filters.iter().all(|(name, value)| fits(row, name, value));
+    let filters: Vec<_> = filters.iter().map(|(name, value)| Filter::new(name, value)).collect();
+    let fits = |row: &&Row| filters.iter().all(|filter| filter.fits(row));
     let later = rows.get(after..).unwrap_or_default();
     let page: Vec<_> = later.iter().filter(fits).skip(offset).take(limit).collect();
 
-    let mut body = json!({"backups": page.iter().map(|row| write(row, list, version)).collect::<Vec<_>>()});
+    let mut body = Map::new();
+    body.insert("backups".to_owned(), page.iter().map(|row| write(row, list, version)).collect());
     let count = (with_count == Some(true)).then(|| rows.iter().filter(fits).count());
     if let Some(count) = count {
-        body["count"] = json!(count);
+        body.insert("count".to_owned(), count.into());
     }
     // Where there is a count, Cinder compares it with the limit, and not the length of the page.
     let length = count.filter(|count| *count > 0).unwrap_or(page.len());
@@ -166,9 +170,9 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
         let mut query = form_urlencoded::Serializer::new(String::new());
         let query = query.extend_pairs(kept).append_pair(MARKER.name, last.id()).finish();
         let href = format!("{INTERNAL}/{PROJECT_ID}/{}?{query}", list.path);
-        body["backups_links"] = json!([{"rel": "next", "href": href}]);
+        body.insert("backups_links".to_owned(), json!([{"rel": "next", "href": href}]));
     }
-    Ok(body)
+    Ok(body.into())
 }
 
 fn bad<T>(message: &str) -> Result<T, Refusal> {
@@ -198,18 +202,36 @@ fn boolean(text: &str) -> Result<bool, Refusal> {
     }
 }
 
-fn fits(row: &Row, filter: &str, value: &str) -> bool {
-    match filter.strip_suffix('~') {
-        None => row.text(filter) == Some(value),
-        Some(field) => row.text(field).is_some_and(|text| is_like(text, &format!("%{value}%"))),
+enum Filter<'a> {
+    Exact { field: &'a str, value: &'a str },
+    Like { field: &'a str, pattern: Vec<char> },
+}
+
+impl<'a> Filter<'a> {
+    fn new(name: &'a str, value: &'a str) -> Self {
+        match name.strip_suffix('~') {
+            None => Self::Exact { field: name, value },
+            Some(field) => Self::Like { field, pattern: fold(&format!("%{value}%")).collect() },
+        }
+    }
+
+    fn fits(&self, row: &Row) -> bool {
+        match self {
+            Self::Exact { field, value } => row.text(field) == Some(*value),
+            Self::Like { field, pattern } => row.text(field).is_some_and(|text| is_like(text, pattern)),
+        }
     }
 }
 
-/// SQL's `LIKE`, which on sqlite ignores the case of ASCII letters: `%` is any text, `_` any character.
-fn is_like(text: &str, pattern: &str) -> bool {
-    let fold = |text: &str| text.chars().map(|char| char.to_ascii_lowercase()).collect::<Vec<_>>();
-    let (text, pattern) = (fold(text), fold(pattern));
-    // Where the last `%` stands, and up to where it has matched.
+/// Without the case of ASCII letters, which sqlite ignores.
+fn fold(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|char| char.to_ascii_lowercase())
+}
+
+/// SQL's `LIKE`: `%` is any text, `_` any character.
+fn is_like(text: &str, pattern: &[char]) -> bool {
+    let text: Vec<_> = fold(text).collect();
+    // The last `%`, and where the text goes on that it does not stand for.
     let (mut t, mut p, mut wildcard) = (0, 0, None);
     while let Some(char) = text.get(t) {
         match (pattern.get(p), wildcard) {
@@ -218,9 +240,10 @@ fn is_like(text: &str, pattern: &str) -> bool {
                 p += 1;
             }
             (Some(wanted), _) if wanted == char || *wanted == '_' => (t, p) = (t + 1, p + 1),
-            (_, Some((at, matched))) => {
-                wildcard = Some((at, matched + 1));
-                (t, p) = (matched + 1, at + 1);
+            // It stands for one character more.
+            (_, Some((at, from))) => {
+                wildcard = Some((at, from + 1));
+                (t, p) = (from + 1, at + 1);
             }
             (_, None) => return false,
         }
@@ -256,10 +279,10 @@ mod tests {
         for (text, pattern) in
             [("", ""), ("", "%"), ("a", "%"), ("Night", "n_GHT"), ("abcabd", "%abd"), ("aab", "%a_%"), ("a%b", "a%b")]
         {
-            assert!(is_like(text, pattern), "{text} {pattern}");
+            assert!(is_like(text, &fold(pattern).collect::<Vec<_>>()), "{text} {pattern}");
         }
         for (text, pattern) in [("", "_"), ("a", ""), ("a", "aa"), ("abc", "%b"), ("\u{e9}", "\u{c9}"), ("ab", "%a")] {
-            assert!(!is_like(text, pattern), "{text} {pattern}");
+            assert!(!is_like(text, &fold(pattern).collect::<Vec<_>>()), "{text} {pattern}");
         }
     }
 }

@@ -80,7 +80,7 @@ fn made_up(number: usize) -> Row {
     let mut row = Row::new(format!("{number:08x}-0000-4000-8000-{number:012x}"))
         .status(status)
         .volume_id(format!("7d7c6fbe-d7ee-4b4d-8bae-{:012x}", number % 50))
-        .is_incremental(number % 5 != 0)
+        .is_incremental(!number.is_multiple_of(5))
         .has_dependent_backups(number % 5 != 4);
     row = match number % 7 {
         0 => row,
@@ -89,11 +89,12 @@ fn made_up(number: usize) -> Row {
     };
     let number = number as u64;
     row = row.size(1 + number % 100).object_count(number % 7).created_at(hour(number));
-    row = if number % 2 == 0 { row.updated_at(hour(number + 1)) } else { row.data_timestamp(hour(number - 1)) };
+    row =
+        if number.is_multiple_of(2) { row.updated_at(hour(number + 1)) } else { row.data_timestamp(hour(number - 1)) };
     if status == "error" {
         row = row.fail_reason("the disk is gone");
     }
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         row = row
             .availability_zone(format!("az-{number}"))
             .container(format!("container-{number}"))
