@@ -138,6 +138,8 @@ impl<T> ListBackups<T> {
     ///   has several workers. Pages overlap by one backup, so those after the first add one less; with a
     ///   [`limit`](Self::limit) of 1 they would add none, and are fetched one after another. Where the
     ///   service's own maximum is below the limit, or there is no limit, the first page shows the page size.
+    ///   With a single worker nearby the service gains nothing, but 2 let your program decode a page while it reads
+    ///   the next.
     /// - **What it costs the service**: the same backups, more of them at once; up to `requests - 1` empty pages
     ///   after the end; and each discarded page a second time.
     /// - **What it costs here**: up to `requests` pages in memory, and as many connections.
