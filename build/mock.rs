@@ -127,6 +127,7 @@ fn setter(Field { rust, description, nullable, kind, .. }: &Field) -> TokenStrea
     }
     quote! {
         #[doc = #description]
+        #[must_use]
         pub fn #rust(mut self, value: #argument) -> Self {
             self.backup.#rust = #value;
             self

@@ -20,7 +20,6 @@ use crate::BackupDetail;
 /// assert_eq!(BackupDetail::from(row).metadata["tier"], "gold");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
 pub struct Row {
     pub(crate) backup: BackupDetail,
     /// Whether [`created_at`](Row::created_at) was set.
@@ -29,6 +28,7 @@ pub struct Row {
 
 impl Row {
     /// A backup with this id.
+    #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         let backup = Self::defaults(id.into());
         Self { backup, dated: false }.size(1).volume_id("7d7c6fbe-d7ee-4b4d-8bae-bdd08b5604bb")
@@ -38,6 +38,7 @@ impl Row {
     ///
     /// Default: as the order of the rows has it. Of those that a [`Cinder`](crate::mock::Cinder) starts with, each is
     /// an hour older than the one before it. One that is inserted later is a second newer than the newest.
+    #[must_use]
     pub fn created_at(mut self, value: Timestamp) -> Self {
         self.backup.created_at = value;
         self.dated = true;
