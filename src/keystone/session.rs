@@ -94,7 +94,7 @@ impl Traced for Received {
 
 impl Service {
     async fn sign_in(&self) -> Result<Received, Error> {
-        let attempt = |attempt: u32, _| async move {
+        let attempt = |number: u32, _| async move {
             let attempt = Attempt {
                 operation: "create_token",
                 method: "POST",
@@ -102,8 +102,8 @@ impl Service {
                 endpoint: &self.request.auth_url,
                 page: None,
                 query: None,
-                attempt,
-                resends: attempt.saturating_sub(1),
+                number,
+                resends: number.saturating_sub(1),
             };
             attempt.trace(self.attempt()).await
         };

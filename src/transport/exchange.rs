@@ -137,7 +137,7 @@ impl Transport {
             endpoint: &self.endpoint,
             page: Some(request.page),
             query: Some(&request.query),
-            attempt,
+            number: attempt,
             resends,
         };
         attempt.trace(self.exchange(request, token)).await

@@ -25,7 +25,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) page: Option<u64>,
     pub(crate) query: Option<&'a Query>,
     /// Its number, from 1.
-    pub(crate) attempt: u32,
+    pub(crate) number: u32,
     /// How many times the request was sent before.
     pub(crate) resends: u32,
 }
@@ -63,7 +63,7 @@ impl Attempt<'_> {
             operation = self.operation,
             host = server(self.endpoint).map(|(host, port)| display(format!("{host}:{port}"))),
             page = self.page,
-            attempt = self.attempt,
+            attempt = self.number,
             query = self.query.map(field::debug),
             status,
             request_id,
@@ -91,7 +91,7 @@ impl Attempt<'_> {
             server.port = Empty,
             url.template = self.path,
             page = self.page,
-            attempt = self.attempt,
+            attempt = self.number,
             openstack.request_id = Empty,
             error.type = Empty,
         );
