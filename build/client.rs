@@ -27,10 +27,6 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
     if lists {
         settings.with_derive("PartialEq").with_derive("Eq").with_derive("Hash");
     }
-    let schemars = lists && feature("SCHEMARS");
-    if schemars {
-        settings.with_derive("::schemars::JsonSchema");
-    }
     for set in &contract.open_enums {
         let name = format!("crate::generated::{}", set.name.to_pascal_case());
         settings.with_replacement(&set.name, name, [].into_iter());
@@ -41,6 +37,7 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
         .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
         .map_err(text)?;
     let mut file = syn::parse2(tokens).map_err(text)?;
+    let schemars = lists && feature("SCHEMARS");
     let mut changes = Changes { contract, schemars, decoders: 0, requests: 0, restored: Vec::new() };
     changes.visit_file_mut(&mut file);
     changes.check()?;
@@ -122,14 +119,15 @@ impl VisitMut for Changes<'_> {
                 }
                 _ => true,
             });
-            let mut readers = Vec::new();
+            let mut added = Vec::new();
             for item in items.iter_mut() {
                 if let syn::Item::Struct(item) = item {
                     change_struct(item, &self.contract.renamed, self.schemars);
-                    readers.extend(reader(item));
+                    added.extend(reader(item));
+                    added.extend(self.schemars.then(|| json_schema(item)));
                 }
             }
-            items.extend(readers);
+            items.extend(added);
         }
         visit_mut::visit_item_mod_mut(self, module);
     }
@@ -191,4 +189,35 @@ fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
             }
         }
     })
+}
+
+/// The JSON schema of a struct. It is not derived, because a derive has no place for the feature's tag in the docs.
+fn json_schema(item: &mut syn::ItemStruct) -> syn::Item {
+    let name = item.ident.clone();
+    let text = name.to_string();
+    let attributes = |attrs: &[syn::Attribute], kept: &[&str]| -> Vec<_> {
+        attrs.iter().filter(|attribute| kept.iter().any(|kept| attribute.path().is_ident(kept))).cloned().collect()
+    };
+    let docs = attributes(&item.attrs, &["doc"]);
+    let fields = item.fields.iter_mut().map(|field| {
+        let kept = attributes(&field.attrs, &["doc", "serde", "schemars"]);
+        // Only a derive knows these.
+        field.attrs.retain(|attribute| !attribute.path().is_ident("schemars"));
+        let syn::Field { ident, ty, .. } = field;
+        quote!(#(#kept)* #ident: #ty)
+    });
+    let fields: Vec<_> = fields.collect();
+    syn::parse_quote! {
+        #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+        impl ::schemars::JsonSchema for #name {
+            fn schema_name() -> ::std::borrow::Cow<'static, str> { #text.into() }
+
+            fn json_schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                #[derive(::schemars::JsonSchema)]
+                #(#docs)*
+                struct Fields { #(#fields),* }
+                Fields::json_schema(generator)
+            }
+        }
+    }
 }

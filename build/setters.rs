@@ -194,11 +194,23 @@ fn open_enum(set: &OpenEnum) -> TokenStream {
     let variants: Vec<_> = values.iter().map(|value| format_ident!("{}", value.to_pascal_case())).collect();
     let docs = values.iter().map(|value| format!("`{value}`"));
     let name = format_ident!("{}", name.to_pascal_case());
-    let schemars = feature("SCHEMARS").then(|| quote!(#[derive(::schemars::JsonSchema)] #[schemars(with = "String")]));
+    let schemars = feature("SCHEMARS").then(|| {
+        quote! {
+            #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+            impl ::schemars::JsonSchema for #name {
+                fn inline_schema() -> bool { true }
+
+                fn schema_name() -> ::std::borrow::Cow<'static, str> { String::schema_name() }
+
+                fn json_schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                    String::json_schema(generator)
+                }
+            }
+        }
+    });
     quote! {
         #[doc = #description]
         #[derive(Clone, Debug, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
-        #schemars
         #[serde(from = "String", into = "String")]
         #[non_exhaustive]
         pub enum #name {
@@ -217,6 +229,8 @@ fn open_enum(set: &OpenEnum) -> TokenStream {
                 }
             }
         }
+
+        #schemars
 
         impl AsRef<str> for #name {
             fn as_ref(&self) -> &str { self.as_str() }

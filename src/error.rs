@@ -167,19 +167,49 @@ pub enum Error {
     },
 }
 
-/// What the service or a gateway in front of it states about a request that failed, read from whichever shape
-/// it came in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct Fault {
-    /// The fault's name where it has one, such as `itemNotFound` or `Unauthorized`.
-    pub kind: Option<String>,
-    /// The fault's code where it has one: the HTTP status (`404`) or a code of the vendor's
-    /// (`VolumeBackup.0123`).
-    pub code: Option<String>,
-    /// What went wrong, as plain text.
-    pub message: String,
+/// Defines a struct, and its JSON schema. That is not derived, because a derive has no place for the feature's tag in
+/// the docs.
+macro_rules! with_schema {
+    ($(#[$attribute:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $field:ident: $type:ty,)* }) => {
+        $(#[$attribute])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        #[cfg(feature = "schemars")]
+        #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $(#[$attribute])*
+                #[derive(schemars::JsonSchema)]
+                #[allow(dead_code)]
+                struct Fields {
+                    $($(#[$doc])* $field: $type,)*
+                }
+                Fields::json_schema(generator)
+            }
+        }
+    };
+}
+
+with_schema! {
+    /// What the service or a gateway in front of it states about a request that failed, read from whichever shape
+    /// it came in.
+    pub struct Fault {
+        /// The fault's name where it has one, such as `itemNotFound` or `Unauthorized`.
+        pub kind: Option<String>,
+        /// The fault's code where it has one: the HTTP status (`404`) or a code of the vendor's
+        /// (`VolumeBackup.0123`).
+        pub code: Option<String>,
+        /// What went wrong, as plain text.
+        pub message: String,
+    }
 }
 
 impl Error {

@@ -266,7 +266,10 @@ impl<T: Row> ListBackups<T> {
     ///
     /// # Panics
     ///
-    /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled.
+    /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled. Within one that
+    /// nobody drives (`runtime.enter()` of a current-thread runtime, with `futures::executor::block_on_stream`) it
+    /// waits for ever. What works without async is `runtime.block_on(pages.try_next())`: see
+    /// [the guide](crate::guide::paging#without-async).
     pub fn pages(&self) -> Pages<T> {
         let stream = stream::try_unfold(Pager::new(self.listing.clone()), |mut pager| async {
             let response = pager.next_page().await?;
