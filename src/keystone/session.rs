@@ -151,7 +151,10 @@ impl Received {
             Project { id: Some(chosen), .. } if *chosen != id => {
                 Err(invalid(format!("it is {chosen:?}, but the token's project is another one")))
             }
-            Project { id: None, name: Some(chosen) } if name.is_some_and(|name| name != chosen) => {
+            // Keystone compares names as its database does: MariaDB without regard to case.
+            Project { id: None, name: Some(chosen) }
+                if name.is_some_and(|name| name.to_lowercase() != chosen.to_lowercase()) =>
+            {
                 Err(invalid(format!("the project's name is {chosen:?}, but the token's project is another one")))
             }
             _ => Ok(id),
@@ -180,14 +183,15 @@ struct Session {
 }
 
 impl Session {
-    /// The token that signing in has brought, unless it has expired since.
+    /// The token that signing in has brought, unless it was used or has expired since.
     fn first(&self) -> Option<Token> {
-        let (mut token, at) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.service.request.renewable {
-            // It is used until the service rejects it.
-            token.expires_at = None;
-            token.life = None;
+            // There is no other one: it is used until the service rejects it.
+            let (token, _) = first.clone()?;
+            return Some(Token { expires_at: None, life: None, ..token });
         }
+        let (mut token, at) = first.take()?;
         match token.life {
             Some(life) => {
                 token.life = Some(life.checked_sub(at.elapsed()).filter(|life| !life.is_zero())?);
