@@ -11,12 +11,12 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::catalog;
-use super::credentials::{Plan, Project, Request};
+use super::credentials::Credentials;
 use super::generated::types::TokenDetails;
 use super::generated::{Client as Generated, X_SUBJECT_TOKEN};
-use crate::transport::exchange::Failure;
+use super::resolve::{Plan, Project, Request};
 use crate::transport::fault::{Exchange, Redactor};
-use crate::transport::retry::retry_after;
+use crate::transport::retry::{Failure, retry_after};
 use crate::transport::token::{Token, TokenProvider, header};
 use crate::transport::{RequestContext, RetryPolicy};
 use crate::{Client, ClientBuilder, Error};
@@ -27,8 +27,25 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// How much of its life a token may have lost at once: Keystone's times are whole seconds, rounded down.
 const CLOCK_TICK: Duration = Duration::from_secs(1);
 
+impl Credentials {
+    /// Signs in. The builder has the endpoint, the project and the tokens, and inherits [`http`](Self::http),
+    /// [`timeout`](Self::timeout) and [`retry`](Self::retry).
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidConfig`] where a setting is missing or wrong, and where the catalog has no endpoint for the
+    ///   region and the interface, or several regions of which none is chosen. It names what is missing and what
+    ///   there is.
+    /// - [`Error::SignIn`] where the identity service does not respond with a token: with
+    ///   [`is_unauthorized`](Error::is_unauthorized) where it refuses the credentials.
+    /// - [`Error::Transport`] where reqwest can't be set up.
+    pub async fn sign_in(self) -> Result<ClientBuilder, Error> {
+        sign_in(self.resolve()?).await
+    }
+}
+
 /// Signs in as planned, and makes the builder of a client from what comes back.
-pub(super) async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
+async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     let Plan { sign_in, token, project, endpoint, region, interface, http, timeout, retry } = plan;
     let prepare = |endpoint: String| {
         let builder = Client::builder(endpoint).retry(retry.clone()).http(|builder| http.apply(builder));
