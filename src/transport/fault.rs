@@ -384,7 +384,8 @@ mod tests {
         ] {
             let redactor = Redactor::new(None, Some(password));
             let escaped: String = password.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-            for text in [password, &escaped] {
+            let wrapped: String = password.chars().map(|c| format!("{c}\r\n\u{a0}")).collect();
+            for text in [password, &escaped, wrapped.trim_end()] {
                 assert_eq!(redactor.redact(&format!("no {text}!")), "no [secret]!", "{password}");
             }
         }
