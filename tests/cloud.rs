@@ -9,6 +9,8 @@ mod http;
 mod lists;
 #[path = "support/openapi.rs"]
 mod openapi;
+#[path = "cloud/openstacksdk.rs"]
+mod openstacksdk;
 #[path = "cloud/sign_in.rs"]
 mod sign_in;
 #[path = "support/cloud.rs"]

@@ -580,6 +580,19 @@ mod tests {
                 format!("{{profile: otc, region_name: eu-nl, auth: {{{}}}}}", user.replace("auth_url: https://iam, ", "")),
                 format!("https://iam.eu-nl.otc.t-systems.com Some(\"eu-nl\") public {demo}"),
             ),
+            (
+                format!("{{auth: {{{user}}}, region_name: R, interface: admin, volumev3_region_name: S, volume_interface: internal}}"),
+                format!("https://iam Some(\"S\") internal {demo}"),
+            ),
+            // In both places: for some, the one in auth counts, for others the one beside it.
+            (
+                format!("{{auth: {{{user}}}, auth_url: https://x, username: x, password: x}}"),
+                format!("https://iam None public {demo}"),
+            ),
+            (
+                format!("{{auth: {{{}, project_id: x}}, project_id: p}}", user.replace(", project_id: p", "")),
+                format!("https://iam None public {demo}"),
+            ),
             // One domain for both.
             (
                 "{auth: {auth_url: https://iam, username: u, password: pw, domain_name: D, project_id: p}}".to_owned(),
@@ -626,9 +639,11 @@ mod tests {
                         {\"user\":{\"id\":\"v\",\"password\":\"pw\"}}},\"scope\":{\"project\":{\"domain\":{\"id\":\"e\"},\
                         \"name\":\"q\"}}}}";
         assert_eq!(changed.as_deref(), Ok(expected));
-        let chosen =
-            plan(&cloud(&format!("{{auth: {{{user}}}, regions: [R, S]}}")), |credentials| credentials.region("S"));
-        assert!(chosen.unwrap().starts_with("https://iam Some(\"S\")"));
+        for regions in ["regions: [R, S]", "block_storage_region_name: R"] {
+            let text = cloud(&format!("{{auth: {{{user}}}, {regions}}}"));
+            let chosen = plan(&text, |credentials| credentials.region("S"));
+            assert!(chosen.unwrap().starts_with("https://iam Some(\"S\")"));
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ CLOUD_TOKEN_SECONDS=${CLOUD_TOKEN_SECONDS:-3600}          # a token's life
 CLOUD_TOKEN_CACHE_SECONDS=${CLOUD_TOKEN_CACHE_SECONDS:-300} # Cinder trusts a token it has seen; -1: never
 CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to respond
 
-REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1)
+REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1 openstacksdk==4.22.0)
 
 PASSWORD=not-a-secret                           # of every user; loopback only
 DEMO_PROJECT=demo OTHER_PROJECT=other
@@ -288,13 +288,14 @@ log_in()
 projects = {n: ensure('project', {'name': n, 'domain_id': 'default'})
             for n in ('service', demo, other, changing)}
 users = {n: ensure('user', {'name': n, 'domain_id': 'default'}, {'password': password})
-         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer')}
+         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer', '0777')}
 users['disabled'] = ensure('user', {'name': 'disabled', 'domain_id': 'default'},
                            {'password': password, 'enabled': False})
 member(users['disabled'], projects[demo], 'member')
 member(users['cinder'], projects['service'], 'admin')
 member(users['cinder'], projects['service'], 'service')
 member(users['demo'], projects[demo], 'member')
+member(users['0777'], projects[demo], 'member')          # YAML 1.1 has 511 for it
 member(users['reader'], projects[demo], 'reader')
 roleless = ensure('role', {'name': 'nothing'})
 member(users['roleless'], projects[demo], 'nothing')     # a role Cinder knows nothing of
@@ -408,6 +409,7 @@ export CLOUD_STRICT_ENDPOINT=$STRICT_URL
 export CLOUD_OTHER_PROJECT_ID=$OTHER_PROJECT_ID
 export CLOUD_CHANGING_PROJECT_ID=$CHANGING_PROJECT_ID
 export CLOUD_DATABASE=$CINDER/cinder.db
+export CLOUD_VENV=$CLOUD_VENV
 ENV
 }
 

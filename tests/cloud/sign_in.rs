@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use vbs_client::keystone::Credentials;
-use vbs_client::{Error, RetryPolicy};
+use vbs_client::{ClientBuilder, Error, RetryPolicy};
 
 use crate::support::{Cloud, http_client, ready, token, var};
 
@@ -35,10 +35,24 @@ async fn by_hand(method: &str, path: &str, token: &str, body: Value) -> Value {
     response.json().await.unwrap_or_default()
 }
 
-async fn user_id() -> String {
+pub async fn user_id() -> String {
     let token = token("demo", "demo").await;
     let details = by_hand("GET", "/auth/tokens", &token, json!(null)).await;
     details["token"]["user"]["id"].as_str().unwrap().to_owned()
+}
+
+/// A new application credential of the user demo: its id, its name and its secret.
+pub async fn application_credential(name: &str) -> (String, String, String) {
+    let path = format!("/users/{}/application_credentials", user_id().await);
+    let (name, secret) = (format!("{name}-{}", std::process::id()), "an application's secret");
+    let body = json!({"application_credential": {"name": name, "secret": secret}});
+    let made = by_hand("POST", &path, &token("demo", "demo").await, body).await;
+    (made["application_credential"]["id"].as_str().unwrap().to_owned(), name, secret.to_owned())
+}
+
+/// The endpoint that signing in has resolved.
+pub fn endpoint(builder: &ClientBuilder) -> String {
+    format!("{builder:?}").split("endpoint: \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -56,13 +70,10 @@ async fn a_password_signs_in_by_ids_and_by_names() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn an_application_credential_signs_in_by_id_and_by_name() {
-    let (user, token) = (user_id().await, token("demo", "demo").await);
-    let path = format!("/users/{user}/application_credentials");
-    let name = format!("test-{}", std::process::id());
-    let body = json!({"application_credential": {"name": name, "secret": "an application's secret"}});
-    let made = by_hand("POST", &path, &token, body).await;
-    let id = made["application_credential"]["id"].as_str().unwrap();
-    let of = |id: &str| ready(Credentials::application_credential(var("OS_AUTH_URL"), id, "an application's secret"));
+    let user = user_id().await;
+    let (id, name, secret) = application_credential("test").await;
+    let id = id.as_str();
+    let of = |id: &str| ready(Credentials::application_credential(var("OS_AUTH_URL"), id, secret.as_str()));
 
     assert_eq!(count(of(id)).await, 2500);
     assert_eq!(count(of(id).project_id(var("OS_PROJECT_ID"))).await, 2500);
@@ -73,7 +84,8 @@ async fn an_application_credential_signs_in_by_id_and_by_name() {
     let wrong = Credentials::application_credential(var("OS_AUTH_URL"), id, "another secret");
     assert!(refused(ready(wrong)).await.is_unauthorized());
 
-    by_hand("DELETE", &format!("{path}/{id}"), &token, json!(null)).await;
+    let path = format!("/users/{user}/application_credentials/{id}");
+    by_hand("DELETE", &path, &token("demo", "demo").await, json!(null)).await;
     assert!(refused(of(id)).await.status().is_some());
 }
 
@@ -119,8 +131,7 @@ async fn the_region_and_the_interface_choose_the_endpoint() {
     let project = demo().project_id(var("OS_PROJECT_ID"));
     let endpoint = |credentials: Credentials| async {
         let builder = credentials.sign_in().await.map_err(|error| error.to_string())?;
-        let debug = format!("{builder:?}");
-        Ok(debug.split("endpoint: \"").nth(1).unwrap().split("/v3/").next().unwrap().to_owned())
+        Ok(endpoint(&builder).split("/v3/").next().unwrap().to_owned())
     };
     let public = var("VBS_ENDPOINT");
     assert_eq!(endpoint(project.clone().region("RegionOne")).await, Ok(public.clone()));
