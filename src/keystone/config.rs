@@ -713,6 +713,56 @@ mod tests {
         plan.unwrap();
     }
 
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn certificates_that_are_not_verified_are_warned_of() {
+        use std::sync::{Arc, Mutex};
+
+        #[derive(Clone, Default)]
+        struct Log(Arc<Mutex<Vec<u8>>>);
+
+        impl std::io::Write for Log {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+
+        for (entry, warning) in [
+            ("verify: false", "certificates are not verified: verify of the cloud \"c\" in "),
+            ("insecure: true", "certificates are not verified: insecure of the cloud \"c\" in "),
+            ("verify: true, insecure: false", ""),
+        ] {
+            let log = Log::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+            let text = format!("clouds: {{c: {{auth: {{auth_url: https://iam, token: t}}, {entry}}}}}");
+            tracing::subscriber::with_default(subscriber, || plan(&text, |credentials| credentials)).unwrap();
+            let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(log.is_empty(), warning.is_empty(), "{log}");
+            assert!(log.contains(warning), "{log}");
+        }
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    #[test]
+    fn certificates_need_a_tls_feature() {
+        for (entry, name) in
+            [("cacert: /dev/null", "cacert"), ("verify: false", "verify"), ("insecure: true", "insecure")]
+        {
+            let text = format!("clouds: {{c: {{auth: {{auth_url: https://iam, token: t}}, {entry}}}}}");
+            let expected = format!(
+                "invalid http: {name} of the cloud \"c\" in ROOT/here/clouds.yaml needs a TLS feature, such as rustls"
+            );
+            assert_eq!(plan(&text, |credentials| credentials), Err(expected));
+        }
+        let text = "clouds: {c: {auth: {auth_url: https://iam, token: t}, verify: true, insecure: false}}";
+        plan(text, |credentials| credentials).unwrap();
+    }
+
     #[test]
     fn debug_shows_no_secret() {
         let text = "clouds: {c: {auth: {auth_url: https://iam, username: u, password: hidden, token: hidden, \

@@ -135,6 +135,7 @@ const ENVIRONMENT: &[Case] = &[
     ("a project and a tenant", &[], &[("OS_TENANT_NAME", "other")], Same(One)),
     ("no project", &[], &[("OS_PROJECT_NAME", "-")], Neither),
     ("another's project", &[], &[("OS_PROJECT_NAME", "other")], Neither),
+    ("a project whose catalog does not have the service", &[], &[("OS_PROJECT_NAME", "bare")], Neither),
     ("no version in the URL", &[], &[("OS_AUTH_URL", "$URL")], Same(One)),
     ("a slash after the URL", &[], &[("OS_AUTH_URL", "$URL/v3/")], Same(One)),
     (
@@ -769,7 +770,7 @@ async fn theirs(places: &[Place]) -> Vec<Value> {
         .collect();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cloud/openstacksdk.py");
     let mut command = tokio::process::Command::from(Command::new(Path::new(&var("CLOUD_VENV")).join("bin/python")));
-    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(&cases).unwrap()).await.unwrap();
     let output = child.wait_with_output().await.unwrap();

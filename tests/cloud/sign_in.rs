@@ -1,14 +1,10 @@
 //! Signing in to the real Keystone: by `tests/cloud.rs`, whose module this is.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 use vbs_client::keystone::Credentials;
 use vbs_client::{ClientBuilder, Error, RetryPolicy};
 
-use crate::support::{Cloud, http_client, ready, token, var};
+use crate::support::{Cloud, Outage, http_client, ready, token, var};
 
 /// The user demo, without a project.
 fn demo() -> Credentials {
@@ -149,6 +145,15 @@ async fn the_region_and_the_interface_choose_the_endpoint() {
     assert!(none.contains("only internal, public"), "{none}");
 }
 
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_catalog_without_the_service_is_an_error_that_names_what_there_is() {
+    let error = refused(demo().project_name("bare").project_domain_name("Default")).await.to_string();
+    let expected = "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, only \
+                    identity";
+    assert_eq!(error, expected);
+}
+
 /// The variables are those that cloud.sh prints.
 #[tokio::test]
 #[ignore = "needs the cloud"]
@@ -172,21 +177,9 @@ async fn a_revoked_token_is_refused_as_credentials() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn signing_in_outlives_a_keystone_that_is_down_for_a_while() {
-    let keystone: SocketAddr =
-        var("OS_AUTH_URL").trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let auth_url = format!("http://{}/v3", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        for number in 0.. {
-            let (mut client, _) = listener.accept().await.unwrap();
-            if number >= 3 {
-                let mut server = TcpStream::connect(keystone).await.unwrap();
-                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-            }
-        }
-    });
+    let outage = Outage::of(3).await;
     let retry = RetryPolicy::default().max_delay(std::time::Duration::from_millis(50));
-    let credentials = Credentials::password(auth_url, "demo", var("OS_PASSWORD")).user_domain_name("Default");
+    let credentials = Credentials::password(&outage.auth_url, "demo", var("OS_PASSWORD")).user_domain_name("Default");
     let credentials = ready(credentials).project_id(var("OS_PROJECT_ID")).retry(retry);
     let cloud = Cloud::plain().await;
     let error = refused(credentials.clone().retry(RetryPolicy::none())).await;
