@@ -23,9 +23,9 @@ fuzz_target!(|input: Input| {
     let line = |text: &str| text.replace(|c: char| c.is_control(), " ");
     let (before, after) = (line(input.before), line(after));
     let text = format!("clouds:\n  a:\n    {before}\n    auth:\n      password: {SECRET}\n      {after}\n");
-    match vbs_client::fuzzing::clouds(&text) {
-        // An alias may stand for the secret in a setting that is none.
-        Ok(shown) => assert!(!shown.contains(SECRET) || before.contains('&') || after.contains('*'), "{shown}"),
-        Err(reason) => assert!(!reason.contains(SECRET), "{reason}"),
-    }
+    let (Ok(shown) | Err(shown)) = vbs_client::fuzzing::clouds(&text);
+    // With these, the password's line may belong to another value, or to a key.
+    let is_password = !format!("{before} {after}").contains(SECRET)
+        && !before.contains(['"', '\'', '|', '>', '?', '[', '{', '&']) && !after.contains('*');
+    assert!(!is_password || !shown.contains(SECRET), "{shown}");
 });
