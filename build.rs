@@ -6,6 +6,8 @@
 mod client;
 #[path = "build/contract.rs"]
 mod contract;
+#[path = "build/mock.rs"]
+mod mock;
 #[path = "build/setters.rs"]
 mod setters;
 
@@ -44,7 +46,8 @@ fn generate() -> Result<(), String> {
     let enums = setters::open_enums(&contract);
     let headers = setters::headers(&contract);
     let setters = setters::setters(&contract);
-    write("generated.rs", quote!(#client #headers #enums #setters))?;
+    let mock = if feature("MOCK") { mock::generate(&contract)? } else { TokenStream::new() };
+    write("generated.rs", quote!(#client #headers #enums #setters #mock))?;
     fs::write(out()?.join("parameters.md"), setters::table(&contract)).map_err(text)
 }
 
@@ -52,7 +55,8 @@ fn generate_sign_in() -> Result<(), String> {
     let contract = Contract::load_sign_in(&read(SIGN_IN)?)?;
     let client = client::generate(&contract)?;
     let headers = setters::headers(&contract);
-    write("keystone.rs", quote!(#client #headers))
+    let path = contract.document["paths"].as_object().and_then(|paths| paths.keys().next());
+    write("keystone.rs", quote!(#client #headers pub(crate) const PATH: &str = #path;))
 }
 
 fn read(contract: &str) -> Result<String, String> {

@@ -9,7 +9,7 @@ use syn::Ident;
 use crate::text;
 
 /// Where the paths of all operations begin.
-const ROOT: &str = "/v3/{project_id}/";
+pub const ROOT: &str = "/v3/{project_id}/";
 /// Names that are used by `ListBackups`, in the path or in generated code: a parameter needs
 /// another one.
 const TAKEN: &str = "clone concurrency count header_map items microversion new page pages parameter parameters \
@@ -253,7 +253,7 @@ fn known_keys(object: &Value, known: &str) -> Result<(), String> {
     }
 }
 
-fn microversion(extension: &Value) -> Result<(u32, u32), String> {
+pub fn microversion(extension: &Value) -> Result<(u32, u32), String> {
     let keys: Vec<_> = extension.as_object().into_iter().flat_map(Map::keys).collect();
     if keys != ["min-ver"] {
         return Err("x-openstack has to be {min-ver: \"X.Y\"}".to_owned());

@@ -130,7 +130,7 @@ pub fn table(contract: &Contract) -> String {
 
 /// How the operation is sent, and what its response has.
 fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStream {
-    let Operation { id, list, row, .. } = operation;
+    let Operation { id, path, list, row } = operation;
     let [builder, list, row] =
         [id.clone(), list.to_pascal_case(), row.to_pascal_case()].map(|name| format_ident!("{name}"));
     let statics = parameters.iter().map(static_name);
@@ -143,6 +143,7 @@ fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStrea
     quote! {
         impl Operation for types::#row {
             const OPERATION: &'static str = #id;
+            const PATH: &'static str = #path;
 
             fn id(&self) -> &str { &self.id }
 

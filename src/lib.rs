@@ -9,10 +9,14 @@
 
 mod client;
 mod error;
+pub mod guide;
 #[cfg(feature = "keystone")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keystone")))]
 pub mod keystone;
 mod list;
+#[cfg(feature = "mock")]
+#[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
+pub mod mock;
 mod page;
 mod paging;
 mod query;

@@ -35,8 +35,11 @@ use crate::{Backup, Client, Error, Page};
 ///
 /// # Examples
 ///
-/// ```no_run
-/// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), vbs_client::Error> {
+/// # let cinder = vbs_client::mock::Cinder::start(vbs_client::mock::rows(30)).await;
+/// # let client = cinder.client();
 /// let mut backups = client.list_backups().name_like("night").status("error").items();
 /// while let Some(backup) = backups.try_next().await? {
 ///     println!("{} {}", backup.id, backup.name.unwrap_or_default());
@@ -47,9 +50,14 @@ use crate::{Backup, Client, Error, Page};
 ///
 /// Values that are read from text:
 ///
-/// ```no_run
-/// # fn example(client: vbs_client::Client, limit: &str, pages: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cinder = vbs_client::mock::Cinder::start(vbs_client::mock::rows(30)).await;
+/// # let client = cinder.client();
+/// # let (limit, pages) = ("10", "2");
 /// let request = client.list_backups().limit(limit.parse()?).concurrency(pages.parse()?);
+/// # assert_eq!(request.items().try_collect::<Vec<_>>().await?.len(), 30);
 /// # Ok(())
 /// # }
 /// ```
@@ -99,9 +107,15 @@ impl<T> ListBackups<T> {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(client: vbs_client::Client, printed: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let cinder = vbs_client::mock::Cinder::start(vbs_client::mock::rows(30)).await;
+    /// # let client = cinder.client();
+    /// # let first = client.list_backups().limit(10).send().await?;
+    /// # let printed = first.cursor().unwrap().to_string();
     /// let rest: Vec<_> = client.list_backups().resume_at(printed.parse()?).items().try_collect().await?;
+    /// # assert_eq!(rest.len(), 20);
     /// # Ok(())
     /// # }
     /// ```
@@ -124,6 +138,8 @@ impl<T> ListBackups<T> {
     ///   has several workers. Pages overlap by one backup, so those after the first add one less; with a
     ///   [`limit`](Self::limit) of 1 they would add none, and are fetched one after another. Where the
     ///   service's own maximum is below the limit, or there is no limit, the first page shows the page size.
+    ///   With a single worker nearby the service gains nothing, but 2 let your program decode a page while it reads
+    ///   the next.
     /// - **What it costs the service**: the same backups, more of them at once; up to `requests - 1` empty pages
     ///   after the end; and each discarded page a second time.
     /// - **What it costs here**: up to `requests` pages in memory, and as many connections.
@@ -133,9 +149,13 @@ impl<T> ListBackups<T> {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), vbs_client::Error> {
+    /// # let cinder = vbs_client::mock::Cinder::start(vbs_client::mock::rows(2500)).await;
+    /// # let client = cinder.client();
     /// let backups: Vec<_> = client.list_backups().limit(1000).concurrency(4).items().try_collect().await?;
+    /// # assert_eq!(backups.len(), 2500);
     /// # Ok(())
     /// # }
     /// ```
@@ -214,8 +234,12 @@ impl<T: Row> ListBackups<T> {
     /// be resumed at the last page's [`cursor`](Page::cursor), or at the error's where it has
     /// [one](Error::cursor):
     ///
-    /// ```no_run
-    /// # async fn example(client: vbs_client::Client) -> Result<(), vbs_client::Error> {
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), vbs_client::Error> {
+    /// # let cinder = vbs_client::mock::Cinder::start(vbs_client::mock::rows(100)).await;
+    /// # let client = cinder.builder().retry(vbs_client::RetryPolicy::none()).build()?;
+    /// # cinder.fail_next(2, vbs_client::mock::Fault::status(503));
     /// let mut request = client.list_backups().name_like("night").offset(20);
     /// let (mut backups, mut errors) = (Vec::new(), 0);
     /// let mut pages = request.pages();
@@ -235,6 +259,7 @@ impl<T: Row> ListBackups<T> {
     ///         Err(error) => return Err(error),
     ///     }
     /// }
+    /// # assert_eq!((backups.len(), errors), (23, 2));
     /// # Ok(())
     /// # }
     /// ```

@@ -7,6 +7,8 @@ mod http;
 #[path = "support/lists.rs"]
 #[allow(dead_code, unused_macros, unused_imports, reason = "the suite uses all of it")]
 mod lists;
+#[path = "cloud/mock.rs"]
+mod mock;
 #[path = "support/openapi.rs"]
 mod openapi;
 #[path = "cloud/openstacksdk.rs"]

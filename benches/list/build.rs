@@ -65,10 +65,12 @@ fn without_generator() -> PathBuf {
     let root = directory("without-generator");
     let manifest = fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     let (manifest, _) = manifest.split_once("[build-dependencies]").unwrap();
-    let (before, bench) = manifest.split_once("[[bench]]").unwrap();
-    let (_, after) = bench.split_once("\n\n").unwrap();
-    fs::write(root.join("Cargo.toml"), format!("{before}{after}[workspace]\n")).unwrap();
-    run(Command::new("cp").args(["-r", &format!("{ROOT}/src"), &format!("{ROOT}/README.md")]).arg(&root));
+    let (before, targets) = manifest.split_once("[[bench]]").unwrap();
+    let (_, after) = targets.split_once("[lints.rust]").unwrap();
+    fs::write(root.join("Cargo.toml"), format!("{before}[lints.rust]{after}[workspace]\n")).unwrap();
+    run(Command::new("cp")
+        .args(["-r", &format!("{ROOT}/src"), &format!("{ROOT}/README.md"), &format!("{ROOT}/docs")])
+        .arg(&root));
     let builds = fs::read_dir(directory_of("client").join("target/debug/build")).unwrap();
     let generated = builds.map(|build| build.unwrap().path().join("out/generated.rs")).find(|path| path.exists());
     fs::copy(generated.unwrap(), root.join("generated.rs")).unwrap();

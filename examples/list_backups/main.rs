@@ -1,137 +1,141 @@
-//! Lists backups as a table or as JSON.
+//! Lists backups, as a table, JSON or CSV.
 //!
-//! `cargo run --example list_backups -- --help` says how. Without settings it lists demo data.
+//! `cargo run --example list_backups -- --help` shows the options. Without settings it lists demo data.
 
-mod demo;
+mod error;
+mod options;
+mod output;
+mod progress;
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
-use httpmock::MockServer;
-use vbs_client::{Client, ListBackups};
+use vbs_client::mock::{self, Cinder};
+use vbs_client::{Client, Cursor, ListBackups};
+
+use error::describe;
+use options::{Format, Options};
+use output::{Listed, Output};
+use progress::Progress;
+
+/// Why a listing ended before its end.
+enum Stop {
+    Error(Box<dyn Error>),
+    Interrupted,
+}
+
+impl<E: Into<Box<dyn Error>>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let arguments = match command().try_get_matches() {
-        Ok(arguments) => arguments,
+    let options = match Options::parse() {
+        Ok(options) => options,
         Err(help) if !help.use_stderr() => {
             // The help may be piped into a program that has ended.
             let _ = help.print();
             return ExitCode::SUCCESS;
         }
-        Err(error) => return fail(error.to_string().lines().next().unwrap_or_default()),
-    };
-    match run(&arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
-        // The output is piped into a program that has ended, such as `head -1`.
-        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
-            ExitCode::SUCCESS
-        }
         Err(error) => {
-            let mut line = format!("error: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                line += &format!(": {cause}");
-                source = cause.source();
-            }
-            fail(&line)
+            eprintln!("{}", error.to_string().lines().next().unwrap_or_default());
+            return ExitCode::FAILURE;
         }
+    };
+    // Where to resume: after what is in the output.
+    let mut cursor = None;
+    let stop = match run(&options, &mut cursor).await {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(stop) => stop,
+    };
+    let code = match stop {
+        // The output is piped into a program that has ended, such as `head -1`.
+        Stop::Error(e) if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
+            return ExitCode::SUCCESS;
+        }
+        Stop::Error(error) => {
+            eprintln!("error: {}", describe(&*error));
+            ExitCode::FAILURE
+        }
+        Stop::Interrupted => {
+            eprintln!("interrupted");
+            ExitCode::from(130)
+        }
+    };
+    match cursor {
+        Some(cursor) => {
+            eprintln!("the output is right as far as it goes; the rest: --resume {cursor}");
+            ExitCode::from(3)
+        }
+        None => code,
     }
 }
 
-fn fail(line: &str) -> ExitCode {
-    eprintln!("{line}");
-    ExitCode::FAILURE
-}
-
-/// An option for every parameter of the contract.
-fn command() -> Command {
-    let options = ListBackups::parameters().iter().map(|parameter| {
-        let mut help = parameter.description().to_owned();
-        if let Some(version) = parameter.microversion() {
-            help += &format!(" Needs microversion {version}.");
-        }
-        let option = Arg::new(parameter.name()).long(parameter.rust_name().replace('_', "-")).help(help);
-        match parameter.is_flag() {
-            true => option.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true"),
-            false => option.value_name("VALUE").allow_hyphen_values(true),
-        }
-    });
-    Command::new("list_backups")
-        .about("Lists a project's volume backups, all pages of them.")
-        .after_help(
-            "Which cloud: OS_CLOUD (clouds.yaml) or OS_* from the environment; or VBS_ENDPOINT, OS_PROJECT_ID (unless the \
-             endpoint has it) and OS_TOKEN. Without OS_CLOUD, OS_AUTH_URL and VBS_ENDPOINT it lists demo data from a \
-             server of its own.",
-        )
-        .next_line_help(true)
-        .args(options)
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON document."))
-}
-
-async fn run(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
-    let json = arguments.get_flag("json");
-    let mut out = io::stdout().lock();
+async fn run(options: &Options, cursor: &mut Option<Cursor>) -> Result<(), Stop> {
     // The demo's server runs as long as the listing.
-    let (client, _server) = client(json, &mut out).await?;
-
-    let mut request = client.list_backups();
-    for parameter in ListBackups::parameters() {
-        if let Some(value) = arguments.get_one::<String>(parameter.name()) {
-            request = request.parameter(parameter.name(), value)?;
-        }
-    }
-
-    let mut pages = request.pages();
-    let (mut backups, mut total, mut count, mut header) = (Vec::new(), 0, None, !json);
-    while let Some(page) = pages.try_next().await? {
-        if std::mem::take(&mut header) {
-            writeln!(out, "{:36}  NAME", "ID")?;
-        }
-        count = page.count;
-        total += page.backups.len();
-        if json {
-            backups.extend(page);
-            continue;
-        }
-        for backup in &page {
-            writeln!(out, "{:36}  {}", backup.id, backup.name.as_deref().unwrap_or("-"))?;
-        }
-    }
-    if json {
-        let mut document = serde_json::json!({"backups": backups});
-        if let Some(count) = count {
-            document["count"] = count.into();
-        }
-        writeln!(out, "{document:#}")?;
+    let (client, _demo) = client(options).await?;
+    if options.detail {
+        list(options.narrow(client.list_backups_detail())?, options, cursor).await
     } else {
-        writeln!(out, "{total} backups")?;
-        if let Some(count) = count {
-            writeln!(out, "{count} match the filters")?;
-        }
+        list(options.narrow(client.list_backups())?, options, cursor).await
     }
-    Ok(out.flush()?)
 }
 
-async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<MockServer>), Box<dyn Error>> {
-    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !["OS_CLOUD", "OS_AUTH_URL", "VBS_ENDPOINT"].iter().any(is_set) {
-        let note = "demo data: these backups are made up, OS_CLOUD, OS_AUTH_URL and VBS_ENDPOINT are not set";
-        // Standard output belongs to the document.
-        if json {
-            writeln!(io::stderr(), "{note}")?
-        } else {
-            writeln!(out, "{note}")?
-        }
-        let server = demo::start(demo::rows(3000)).await;
-        let client = Client::builder(server.base_url())
-            .project_id(demo::PROJECT_ID)
-            .token("demo")
-            .http(|http| http.no_proxy())
-            .build()?;
-        return Ok((client, Some(server)));
+async fn list<T: Listed>(request: ListBackups<T>, options: &Options, cursor: &mut Option<Cursor>) -> Result<(), Stop> {
+    if options.count {
+        return Ok(writeln!(io::stdout(), "{}", request.count().await?)?);
     }
-    Ok((Client::from_env().await?, None))
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let mut pages = request.pages();
+    let mut output = Output::new(options);
+    let mut progress = Progress::new(&request, options);
+    loop {
+        let page = tokio::select! {
+            biased;
+            _ = &mut interrupted => return Err(Stop::Interrupted),
+            page = pages.try_next() => page,
+        };
+        let page = match page {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) => {
+                // Where it is known better than by the last page.
+                if let (Some(cursor), Some(better)) = (cursor.as_mut(), error.cursor()) {
+                    cursor.clone_from(better);
+                }
+                return Err(error.into());
+            }
+        };
+        progress.hide(|| output.page(&page))?;
+        // A JSON document without its end is of no use.
+        *cursor = page.cursor().filter(|_| options.format() != Format::Json).cloned();
+        progress.record(&page);
+    }
+    *cursor = None;
+    progress.hide(|| output.end())?;
+    Ok(())
+}
+
+async fn client(options: &Options) -> Result<(Client, Option<Cinder>), Box<dyn Error>> {
+    if let Some(cloud) = &options.cloud {
+        return Ok((Client::from_cloud(cloud).await?, None));
+    }
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if ["OS_CLOUD", "OS_AUTH_URL", "VBS_ENDPOINT"].iter().any(is_set) {
+        return Ok((Client::from_env().await?, None));
+    }
+    let note = "demo data, made up: OS_CLOUD, OS_AUTH_URL and VBS_ENDPOINT are not set";
+    // Standard output belongs to the document.
+    match options.format() {
+        Format::Table if !options.count => writeln!(io::stdout(), "{note}")?,
+        _ => writeln!(io::stderr(), "{note}")?,
+    }
+    // The two backups of the vendor's example, and made-up ones.
+    let vendors = ["1d1139d8-8989-49d3-8aa1-83eb691e6db2", "b3cf7a16-decc-4beb-8077-682737d94a58"];
+    let cinder = Cinder::start(vendors.map(mock::Row::new).into_iter().chain(mock::rows(3000))).await;
+    Ok((cinder.client(), Some(cinder)))
 }

@@ -331,7 +331,7 @@ impl Credentials {
             return Err(invalid("http", format!("{} needs a TLS feature, such as rustls", self.name(name))));
         }
         if let Some(name) = insecure {
-            tracing::warn!("certificates are not verified: {} says so", self.name(name));
+            tracing::warn!(target: "vbs_client::sign_in", "certificates are not verified: {} says so", self.name(name));
         }
         Ok(Http {
             #[cfg(feature = "rustls")]

@@ -4,19 +4,19 @@ use std::error::Error as StdError;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
-use tracing::Instrument;
-use tracing::field::Empty;
 
 use super::catalog;
 use super::credentials::Credentials;
 use super::generated::types::TokenDetails;
-use super::generated::{Client as Generated, X_SUBJECT_TOKEN};
+use super::generated::{Client as Generated, PATH, X_SUBJECT_TOKEN};
 use super::resolve::{Plan, Project, Request};
 use crate::transport::fault::{Exchange, Redactor};
 use crate::transport::retry::{Failure, retry_after};
+use crate::transport::signals::{Attempt, Traced};
 use crate::transport::token::{Token, TokenProvider, header};
 use crate::transport::{RequestContext, RetryPolicy};
 use crate::{Client, ClientBuilder, Error};
@@ -74,7 +74,7 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
         Some(endpoint) => endpoint,
         None => received.endpoint(&service, region.as_deref(), &interface)?,
     };
-    let Received { token, at, details } = received;
+    let Received { token, at, details, .. } = received;
     let session = Session {
         service,
         project_id: project_id.clone(),
@@ -96,43 +96,62 @@ struct Received {
     token: Token,
     at: Instant,
     details: TokenDetails,
+    request_id: Option<String>,
+}
+
+impl Traced for Received {
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
 }
 
 impl Service {
     async fn sign_in(&self) -> Result<Received, Error> {
-        let attempt = |attempt, _| {
-            let span = tracing::debug_span!("request", operation = "create_token", attempt, status = Empty);
-            self.attempt().instrument(span)
+        let attempt = |number: u32, _| async move {
+            let attempt = Attempt {
+                operation: "create_token",
+                method: "POST",
+                path: PATH,
+                endpoint: &self.request.auth_url,
+                page: None,
+                query: None,
+                number,
+                resends: number.saturating_sub(1),
+            };
+            attempt.trace(self.attempt()).await
         };
         let received = self.retry.run(None, None, None, attempt).await;
         received.map_err(|source| Error::SignIn { auth_url: self.request.auth_url.clone(), source: Box::new(source) })
     }
 
-    async fn attempt(&self) -> Result<Received, Failure> {
+    async fn attempt(&self) -> (Option<StatusCode>, Result<Received, Failure>) {
         let context = RequestContext { token: None, microversion: None, body_limit: BODY_LIMIT, head: OnceLock::new() };
         let client = Generated::new_with_client(&self.request.auth_url, self.http.clone(), context);
         let sent = client.create_token(&self.request.body).await;
 
         let head = client.inner.head.get();
-        if let Some(head) = head {
-            tracing::Span::current().record("status", head.status.as_u16());
-        }
         let issued = head.and_then(|head| head.headers.get(X_SUBJECT_TOKEN));
         let redactor = self.redactor(issued);
         let request_id = head.and_then(|head| redactor.request_id(&head.headers));
         let result = match sent {
             Ok(response) => {
-                received(issued, response.into_inner().token).map_err(|reason| Error::undecodable(request_id, reason))
+                let details = response.into_inner().token;
+                received(issued, details, request_id.clone()).map_err(|reason| Error::undecodable(request_id, reason))
             }
             Err(error) => {
                 let exchange = Exchange { endpoint: &self.request.auth_url, body_limit: BODY_LIMIT, marker: None };
                 Err(redactor.error(error, head, request_id, &exchange).await)
             }
         };
-        result.map_err(|error| Failure {
+        let outcome = result.map_err(|error| Failure {
             retry_after: head.and_then(|head| retry_after(&head.headers)),
             ..Failure::from(error)
-        })
+        });
+        (head.map(|head| head.status), outcome)
     }
 
     fn redactor<'a>(&'a self, issued: Option<&'a HeaderValue>) -> Redactor<'a> {
@@ -140,7 +159,11 @@ impl Service {
     }
 }
 
-fn received(issued: Option<&HeaderValue>, details: TokenDetails) -> Result<Received, &'static str> {
+fn received(
+    issued: Option<&HeaderValue>,
+    details: TokenDetails,
+    request_id: Option<String>,
+) -> Result<Received, &'static str> {
     let issued = issued.ok_or("the response has no X-Subject-Token")?;
     let mut token = Token::from(issued.to_str().map_err(|_| "the X-Subject-Token is not text")?);
     header(&token).map_err(|_| "the X-Subject-Token is no token that a header can have")?;
@@ -151,7 +174,7 @@ fn received(issued: Option<&HeaderValue>, details: TokenDetails) -> Result<Recei
     let life = details.issued_at.zip(details.expires_at).map(|(issued, expires)| expires.duration_since(issued));
     let life = life.and_then(|life| Duration::try_from(life).ok());
     token.life = life.map(|life| life.checked_sub(CLOCK_TICK).unwrap_or(life));
-    Ok(Received { token, at: Instant::now(), details })
+    Ok(Received { token, at: Instant::now(), details, request_id })
 }
 
 impl Received {

@@ -162,7 +162,7 @@ impl<T: Row> Pager<T> {
                 }
                 Err(error) => return Err(error),
             }
-            tracing::debug!(page = self.page, "a page that was read ahead does not follow, fetching it by marker");
+            tracing::debug!(target: "vbs_client::paging", page = self.page, "a page that was read ahead does not follow, fetching it by marker");
             self.read_ahead.slow_down();
             self.read_ahead.pages.clear();
         }

@@ -56,6 +56,7 @@ impl<T: Row> Pager<T> {
                     Ok(Some(next)) if response.rows.is_empty() && fetched > 0 => self.listing.query.advance(next),
                     _ => {
                         tracing::info!(
+                            target: "vbs_client::paging",
                             page = self.page,
                             "the marker's backup was deleted, continuing after an earlier one"
                         );

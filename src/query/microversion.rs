@@ -68,7 +68,7 @@ impl Microversion {
 }
 
 /// The service type of Block Storage in the microversion header.
-const SERVICE: &str = "volume";
+pub(crate) const SERVICE: &str = "volume";
 
 impl fmt::Display for Microversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

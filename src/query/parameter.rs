@@ -112,7 +112,7 @@ impl Parameter {
 }
 
 /// A parameter's value.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Value {
     Text(String),
     Integer(i64),
@@ -125,6 +125,15 @@ impl fmt::Display for Value {
             Self::Text(text) => f.write_str(text),
             Self::Integer(number) => number.fmt(f),
             Self::Boolean(flag) => flag.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            _ => fmt::Display::fmt(self, f),
         }
     }
 }

@@ -27,6 +27,9 @@ pub trait Operation: Sized {
     /// Its `operationId`.
     const OPERATION: &'static str;
 
+    /// Its path, with the parameters in braces.
+    const PATH: &'static str;
+
     /// The id of the backup.
     fn id(&self) -> &str;
 

@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
-use tracing::field::{Empty, debug};
-use tracing::{Instrument, Span};
 
 use super::fault::{Exchange, Redactor};
 use super::hooks::{Head, RequestContext};
 use super::retry::{Failure, RetryPolicy, retry_after};
 use super::runtime::Spawned;
+use super::signals::{Attempt, Traced};
 use super::token::{Issued, Tokens};
 use crate::Error;
 use crate::generated::{self, OPENSTACK_API_VERSION};
@@ -81,6 +81,16 @@ pub(crate) struct Response<T> {
     pub(crate) microversion: Option<Microversion>,
 }
 
+impl<T> Traced for Response<T> {
+    fn rows(&self) -> Option<usize> {
+        Some(self.rows.len())
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
 /// The outcome of one attempt.
 pub(crate) type Outcome<T> = Result<Response<T>, Failure>;
 
@@ -101,35 +111,38 @@ impl Transport {
     /// `may_renew`.
     pub(crate) async fn attempt<T: Row>(&self, request: &PageRequest, attempt: u32, may_renew: bool) -> Outcome<T> {
         let token = self.settings.tokens.current().await?;
-        let outcome = self.send(request, &token, attempt).await;
+        // A page whose token was renewed has had one request more than attempts.
+        let resends = attempt.saturating_sub(u32::from(may_renew));
+        let outcome = self.send(request, &token, attempt, resends).await;
         if !may_renew || !matches!(&outcome, Err(failure) if failure.error.is_unauthorized()) {
             return outcome;
         }
         match self.settings.tokens.renewed(&token).await {
             None => outcome,
             Some(renewed) => {
-                let outcome = self.send(request, &renewed?, attempt).await;
+                let outcome = self.send(request, &renewed?, attempt, attempt).await;
                 outcome.map_err(|failure| Failure { renewed: true, ..failure })
             }
         }
     }
 
-    async fn send<T: Row>(&self, request: &PageRequest, token: &Issued, attempt: u32) -> Outcome<T> {
-        let span = tracing::debug_span!(
-            "request",
-            operation = T::OPERATION,
-            page = request.page,
-            attempt,
-            status = Empty,
-            request_id = Empty,
-            duration = Empty,
-        );
-        self.exchange(request, token).instrument(span).await
+    async fn send<T: Row>(&self, request: &PageRequest, token: &Issued, attempt: u32, resends: u32) -> Outcome<T> {
+        let attempt = Attempt {
+            operation: T::OPERATION,
+            method: "GET",
+            path: T::PATH,
+            endpoint: &self.endpoint,
+            page: Some(request.page),
+            query: Some(&request.query),
+            number: attempt,
+            resends,
+        };
+        attempt.trace(self.exchange(request, token)).await
     }
 
-    /// One request and its response, decoded and checked to be in the microversion of the request.
-    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Issued) -> Outcome<T> {
-        let (span, start) = (Span::current(), Instant::now());
+    /// One request and its response, decoded and checked to be in the microversion of the request. Also returns
+    /// the response's status.
+    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Issued) -> (Option<StatusCode>, Outcome<T>) {
         let context = RequestContext {
             token: token.header.clone(),
             // Two numbers and a point: any header can have that.
@@ -143,10 +156,6 @@ impl Transport {
         let redactor = Redactor::new(token.header.as_ref(), None);
         let head = client.inner.head.get();
         let request_id = head.and_then(|head| redactor.request_id(&head.headers));
-        request_id.as_deref().map(|request_id| span.record("request_id", request_id));
-        head.map(|head| span.record("status", head.status.as_u16()));
-        span.record("duration", debug(start.elapsed()));
-
         let result = match sent {
             Ok(list) => self.response(list, request, head, request_id, redactor),
             Err(error) => {
@@ -158,10 +167,11 @@ impl Transport {
                 Err(redactor.error(error, head, request_id, &exchange).await)
             }
         };
-        result.map_err(|error| Failure {
+        let outcome = result.map_err(|error| Failure {
             retry_after: head.and_then(|head| retry_after(&head.headers)),
             ..Failure::from(error)
-        })
+        });
+        (head.map(|head| head.status), outcome)
     }
 
     fn response<T>(

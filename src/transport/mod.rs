@@ -7,6 +7,7 @@ pub(crate) mod fault;
 pub(crate) mod hooks;
 pub(crate) mod retry;
 pub(crate) mod runtime;
+pub(crate) mod signals;
 pub(crate) mod token;
 
 pub(crate) use exchange::{Outcome, PageRequest, Response, Settings, Transport};

@@ -177,7 +177,7 @@ impl RetryPolicy {
             if deadline.is_some_and(|deadline| delay >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);
             }
-            tracing::warn!(page, attempt, ?delay, %error, "retrying");
+            tracing::warn!(target: "vbs_client::retry", page, attempt, ?delay, %error, "retrying");
             before(deadline, on_current_runtime(|| sleep(delay))).await;
             last = Some(Box::new(error));
         }

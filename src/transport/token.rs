@@ -417,7 +417,7 @@ impl Provided {
         }
         if let Some(rejected) = rejected {
             let reason = if rejected.is_expired() { "has expired" } else { "was rejected" };
-            tracing::info!("the token {reason}, renewing it");
+            tracing::info!(target: "vbs_client::token", "the token {reason}, renewing it");
             state.rejected.clone_from(&rejected.header);
         }
         state.in_flight().unwrap_or_else(|| self.start(&mut state, rejected.is_some()))
@@ -487,7 +487,7 @@ impl Provided {
                 Ok(token)
             }
             (Err(error), Some(mut token)) => {
-                tracing::warn!(%error, "the token could not be renewed ahead of its expiry");
+                tracing::warn!(target: "vbs_client::token", %error, "the token could not be renewed ahead of its expiry");
                 token.validity = token.validity.map(Validity::postponed);
                 state.last = Some(Ok(token));
                 Err(Arc::from(error))

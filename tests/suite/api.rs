@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use vbs_client::mock::{Cinder, rows};
 use vbs_client::{
     Backup, BackupDetail, BackupStatus, Client, Cursor, Error, Items, ListBackups, Page, Pages, RetryPolicy,
 };
 
 use crate::support::server::Server;
-use crate::support::{ids, model, page};
+use crate::support::{ids, page};
 
 #[test]
 fn types_can_be_used_in_tasks_and_shared_state() {
@@ -33,8 +34,8 @@ fn types_can_be_used_in_tasks_and_shared_state() {
 
 #[tokio::test]
 async fn streams_need_no_crate_for_streams() {
-    let server = Server::model(model::rows(25)).await;
-    let request = server.client().list_backups().limit(10);
+    let cinder = Cinder::start(rows(27)).await;
+    let request = cinder.client().list_backups().limit(10);
     let mut pages = request.pages();
     let first = pages.try_next().await.unwrap().unwrap();
     assert_eq!(first.backups.len(), 10);
@@ -50,8 +51,8 @@ async fn streams_need_no_crate_for_streams() {
 
 #[tokio::test]
 async fn a_listing_is_resumed_by_another_process() {
-    let server = Server::model(model::rows(25)).await;
-    let request = server.client().list_backups().limit(10).offset(3);
+    let cinder = Cinder::start(rows(27)).await;
+    let request = cinder.client().list_backups().limit(10).offset(3);
     let first = request.send().await.unwrap();
     let printed = first.cursor().unwrap().to_string();
     let serialized = serde_json::to_string(first.cursor().unwrap()).unwrap();

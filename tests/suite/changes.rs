@@ -1,41 +1,34 @@
 //! A list that changes during pagination: rows are inserted, deleted, or leave the filter.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use vbs_client::mock::{Cinder, Row, rows};
 use vbs_client::{Cursor, Error, Page};
 
-use crate::support::model::{self, Row};
 use crate::support::server::Server;
-use crate::support::{ids, list_ids, page};
+use crate::support::{ids, list_ids, page, row_ids};
 
-type World = Arc<Mutex<Vec<Row>>>;
-
-async fn world(rows: usize) -> (World, Server) {
-    let world: World = Arc::new(Mutex::new(model::rows(rows).split_off(2)));
-    let rows = Arc::clone(&world);
-    let server = Server::start(move |request, _| request.model(&rows.lock().unwrap())).await;
-    (world, server)
+/// A service with so many rows, and their ids.
+async fn cinder(number: usize) -> (Cinder, Vec<String>) {
+    let rows = rows(number);
+    let before = row_ids(&rows);
+    (Cinder::start(rows).await, before)
 }
 
-fn all(world: &World) -> Vec<String> {
-    world.lock().unwrap().iter().map(|row| row.id.clone()).collect()
+fn delete(cinder: &Cinder, gone: &[String]) {
+    gone.iter().for_each(|id| assert!(cinder.delete(id)));
 }
 
-fn delete(world: &World, gone: &[String]) {
-    world.lock().unwrap().retain(|row| !gone.contains(&row.id));
-}
-
-/// Lists in pages of 10, and changes the world after the page with this number.
+/// Lists in pages of 10, and changes the list after the page with this number.
 async fn list_while(
-    server: &Server,
+    cinder: &Cinder,
     after: usize,
     change: impl FnOnce(&Page),
 ) -> Result<Vec<String>, (Vec<String>, Error)> {
     let mut change = Some(change);
     let mut got = Vec::new();
-    let mut pages = server.client().list_backups().limit(10).prefetch(false).pages();
+    let mut pages = cinder.client().list_backups().limit(10).prefetch(false).pages();
     let mut number = 0;
     loop {
         match pages.try_next().await {
@@ -54,11 +47,11 @@ async fn list_while(
 
 #[tokio::test]
 async fn a_deleted_marker_is_recovered() {
-    let (world, server) = world(50).await;
-    let before = all(&world);
-    let got = list_while(&server, 2, |_| delete(&world, &before[19..20])).await.unwrap();
+    let (cinder, before) = cinder(50).await;
+    let got = list_while(&cinder, 2, |_| delete(&cinder, &before[19..20])).await.unwrap();
     assert_eq!(got, before, "each row once, in order");
-    let markers: Vec<_> = server.requests().iter().map(|request| request.get("marker").map(str::to_owned)).collect();
+    let requests = cinder.requests();
+    let markers: Vec<_> = requests.iter().map(|request| request.parameter("marker").map(str::to_owned)).collect();
     let at = |row: usize| Some(before[row].clone());
     assert_eq!(markers, [None, at(9), at(19), at(18), at(29), at(39), at(49)], "one more request");
 }
@@ -66,29 +59,26 @@ async fn a_deleted_marker_is_recovered() {
 #[tokio::test]
 async fn one_remaining_row_of_a_page_is_enough_to_recover() {
     for left in 0..9 {
-        let (world, server) = world(50).await;
-        let before = all(&world);
+        let (cinder, before) = cinder(50).await;
         // Of the second page, only one row stays.
         let gone: Vec<_> = before[10..20].iter().filter(|id| **id != before[10 + left]).cloned().collect();
-        let got = list_while(&server, 2, |_| delete(&world, &gone)).await.unwrap();
+        let got = list_while(&cinder, 2, |_| delete(&cinder, &gone)).await.unwrap();
         assert_eq!(got, before, "left {left}");
     }
 }
 
 #[tokio::test]
 async fn rows_deleted_around_the_marker_cost_no_other_rows() {
-    let (world, server) = world(50).await;
-    let before = all(&world);
+    let (cinder, before) = cinder(50).await;
     // The last rows of this page and the first of the next one.
-    let got = list_while(&server, 2, |_| delete(&world, &before[15..25])).await.unwrap();
+    let got = list_while(&cinder, 2, |_| delete(&cinder, &before[15..25])).await.unwrap();
     assert_eq!(got, [&before[..20], &before[25..]].concat());
 }
 
 #[tokio::test]
 async fn deleting_all_rows_of_a_page_is_an_error_to_resume_from() {
-    let (world, server) = world(50).await;
-    let before = all(&world);
-    let (got, error) = list_while(&server, 2, |_| delete(&world, &before[10..20])).await.unwrap_err();
+    let (cinder, before) = cinder(50).await;
+    let (got, error) = list_while(&cinder, 2, |_| delete(&cinder, &before[10..20])).await.unwrap_err();
     assert_eq!(got, before[..20], "what was fetched is delivered");
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
     assert!(
@@ -96,19 +86,18 @@ async fn deleting_all_rows_of_a_page_is_an_error_to_resume_from() {
         "{error}"
     );
     assert_eq!(error.cursor(), Some(&Cursor::after(&before[9])));
-    assert_eq!(server.requests().len(), 12, "it never starts over");
+    assert_eq!(cinder.requests().len(), 12, "it never starts over");
 
     // There, the list can be resumed.
-    let request = server.client().list_backups().limit(10).resume_at(error.cursor().unwrap().clone());
+    let request = cinder.client().list_backups().limit(10).resume_at(error.cursor().unwrap().clone());
     let rest = list_ids(&request).await;
     assert_eq!(rest, before[20..]);
 }
 
 #[tokio::test]
 async fn deleting_all_rows_of_the_first_page_is_an_error_without_a_cursor() {
-    let (world, server) = world(50).await;
-    let before = all(&world);
-    let (got, error) = list_while(&server, 1, |_| delete(&world, &before[..10])).await.unwrap_err();
+    let (cinder, before) = cinder(50).await;
+    let (got, error) = list_while(&cinder, 1, |_| delete(&cinder, &before[..10])).await.unwrap_err();
     assert_eq!(got, before[..10]);
     assert!(matches!(error, Error::Pagination { .. }));
     assert_eq!(error.cursor(), None);
@@ -116,49 +105,34 @@ async fn deleting_all_rows_of_the_first_page_is_an_error_without_a_cursor() {
 
 #[tokio::test]
 async fn inserted_rows_and_rows_that_leave_the_filter_shift_nothing() {
-    let (world, server) = world(50).await;
-    let before = all(&world);
-    let got = list_while(&server, 2, |_| {
-        let mut rows = world.lock().unwrap();
-        let mut new = model::rows(60).split_off(2);
-        new.truncate(10);
-        rows.splice(0..0, new);
-    })
-    .await
-    .unwrap();
-    assert_eq!(got, before);
+    let (cinder, before) = cinder(50).await;
+    let got = list_while(&cinder, 2, |_| (0..10).for_each(|n| cinder.insert(Row::new(format!("new-{n}")))));
+    assert_eq!(got.await.unwrap(), before);
 
-    let (world, server) = self::world(50).await;
-    let mut pages = server.client().list_backups().name_like("nightly").limit(5).prefetch(false).pages();
-    let expected: Vec<_> = world
-        .lock()
-        .unwrap()
-        .iter()
-        .filter(|row| row.name.as_ref().is_some_and(|n| n.contains("nightly")))
-        .map(|row| row.id.clone())
-        .collect();
+    let nightly = |number: usize| Row::new(format!("row-{number}")).name("nightly");
+    let cinder = Cinder::start((0..30).map(nightly)).await;
+    let mut pages = cinder.client().list_backups().name_like("nightly").limit(5).prefetch(false).pages();
     let mut got = Vec::new();
     while let Some(page) = pages.try_next().await.unwrap() {
         // A marker that leaves the filter is still a marker.
-        if let Some(row) = world.lock().unwrap().iter_mut().find(|row| Some(row.id.as_str()) == page.next_marker()) {
-            row.name = Some("renamed".to_owned());
+        if let Some(marker) = page.next_marker() {
+            cinder.insert(Row::new(marker).name("renamed"));
         }
         got.extend(page.into_iter().map(|row| row.id));
     }
-    assert_eq!(got, expected);
+    assert_eq!(got, (0..30).map(|number| format!("row-{number}")).collect::<Vec<_>>());
 }
 
 /// Markers set by the caller are never recovered.
 #[tokio::test]
 async fn a_404_for_the_callers_own_marker_stays_a_404() {
-    let (world, server) = world(50).await;
-    let before = all(&world);
-    delete(&world, &before[9..10]);
-    let request = server.client().list_backups().limit(10).marker(&before[9]);
+    let (cinder, before) = cinder(50).await;
+    delete(&cinder, &before[9..10]);
+    let request = cinder.client().list_backups().limit(10).marker(&before[9]);
     let error = request.items().try_next().await.unwrap_err();
     assert!(error.is_not_found(), "{error:?}");
     assert!(error.fault().unwrap().message.contains(&before[9]));
-    assert_eq!(server.requests().len(), 1);
+    assert_eq!(cinder.requests().len(), 1);
 }
 
 /// The route is gone, not the marker: no other marker is tried.
@@ -253,19 +227,13 @@ async fn recovery_takes_few_requests_however_large_the_page() {
 #[tokio::test]
 async fn recovery_continues_where_the_maximum_page_size_falls() {
     for maximum in [1, 2, 5, 18] {
-        let world: World = Arc::new(Mutex::new(model::rows(50).split_off(2)));
-        let rows = Arc::clone(&world);
-        let server = Server::start(move |request, number| {
-            let maximum = if number == 0 { 20 } else { maximum };
-            request.with_maximum(maximum).model(&rows.lock().unwrap())
-        })
-        .await;
-        let before = all(&world);
+        let (cinder, before) = cinder(50).await;
         // Ten rows are left before the marker, and the last of them are not tried.
         let deleted = [&before[12..13], &before[15..16], &before[17..20]].concat();
-        let mut pages = server.client().list_backups().limit(20).prefetch(false).pages();
+        let mut pages = cinder.client().list_backups().limit(20).prefetch(false).pages();
         let mut got: Vec<_> = pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id).collect();
-        delete(&world, &deleted);
+        delete(&cinder, &deleted);
+        cinder.max_limit(maximum);
         while let Some(page) = pages.try_next().await.unwrap() {
             got.extend(page.into_iter().map(|row| row.id));
         }
@@ -276,16 +244,15 @@ async fn recovery_continues_where_the_maximum_page_size_falls() {
 /// The second recovery reads rows again that were yielded before the first one.
 #[tokio::test]
 async fn a_recovery_after_a_recovery_yields_no_row_twice() {
-    let (world, server) = world(80).await;
-    let before = all(&world);
-    let mut pages = server.client().list_backups().limit(20).prefetch(false).pages();
+    let (cinder, before) = cinder(80).await;
+    let mut pages = cinder.client().list_backups().limit(20).prefetch(false).pages();
     let mut got: Vec<_> = pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id).collect();
     // The fourth row from the end is the marker of the recovery.
-    delete(&world, &before[17..20]);
+    delete(&cinder, &before[17..20]);
     got.extend(pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id));
     assert_eq!(got, before[..got.len()]);
     // All that the second page has brought.
-    delete(&world, &before[20..got.len()]);
+    delete(&cinder, &before[20..got.len()]);
     let rest = pages.try_collect::<Vec<_>>().await.unwrap();
     got.extend(rest.into_iter().flatten().map(|row| row.id));
     assert_eq!(got, before);
@@ -382,12 +349,11 @@ async fn recovery_is_part_of_the_page_deadline() {
 #[tokio::test]
 async fn a_deleted_first_page_after_an_offset_has_no_cursor() {
     for (offset, place) in [(0, true), (3, false)] {
-        let (world, server) = world(50).await;
-        let before = all(&world);
-        let request = server.client().list_backups().limit(10).marker(&before[4]).offset(offset).prefetch(false);
+        let (cinder, before) = cinder(50).await;
+        let request = cinder.client().list_backups().limit(10).marker(&before[4]).offset(offset).prefetch(false);
         let mut pages = request.pages();
         let first = pages.try_next().await.unwrap().unwrap();
-        delete(&world, &ids(&first).into_iter().map(str::to_owned).collect::<Vec<_>>());
+        delete(&cinder, &ids(&first).into_iter().map(str::to_owned).collect::<Vec<_>>());
         let error = pages.try_next().await.unwrap_err();
         assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
         assert_eq!(error.cursor(), place.then(|| Cursor::after(&before[4])).as_ref());

@@ -5,21 +5,13 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use serde_json::json;
+use vbs_client::mock::{Row, rows};
 use vbs_client::{Error, ListBackups};
 
-use crate::support::model::{self, Row};
 use crate::support::server::{Reply, Request, Server};
-use crate::support::{ids, list_ids, page};
+use crate::support::{ids, list_ids, page, row_ids};
 
 const CONCURRENCY: [usize; 4] = [1, 2, 3, 8];
-
-fn rows(number: usize) -> Vec<Row> {
-    model::rows(number).split_off(2)
-}
-
-fn row_ids(rows: &[Row]) -> Vec<String> {
-    rows.iter().map(|row| row.id.clone()).collect()
-}
 
 /// The rows that a request yields, and the error that ends it.
 async fn list(request: &ListBackups) -> (Vec<String>, Option<Error>) {
@@ -72,7 +64,7 @@ fn without(request: &Request, names: &[&str]) -> Request {
 
 /// How many rows there are up to the marker's.
 fn start(request: &Request, rows: &[Row]) -> usize {
-    let at = |marker: &str| rows.iter().position(|row| row.id == marker).unwrap() + 1;
+    let at = |marker: &str| rows.iter().position(|row| row.id() == marker).unwrap() + 1;
     request.get("marker").map_or(0, at)
 }
 
@@ -166,7 +158,7 @@ async fn more_rows_than_the_limit_are_an_error() {
 async fn an_id_twice_is_an_error() {
     is_an_error("the page has a backup twice", 19, |request, rows| {
         let mut rows = rows.to_vec();
-        rows[25].id = rows[21].id.clone();
+        rows[25] = Row::new(rows[21].id());
         let start = start(request, &rows);
         without(request, &["marker"]).model(&rows[start..])
     })
@@ -205,7 +197,7 @@ async fn an_id_that_can_be_none_is_an_error() {
         let copy = Arc::clone(&bad);
         is_an_error("the page has an invalid id", 19, move |request, rows| {
             let mut rows = rows.to_vec();
-            rows[25].id = copy.to_string();
+            rows[25] = Row::new(&*copy);
             request.model(&rows)
         })
         .await;

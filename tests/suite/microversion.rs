@@ -1,9 +1,9 @@
 //! No silent downgrade: a list that may not be filtered is never returned.
 
 use futures::StreamExt;
+use vbs_client::mock::{Cinder, rows};
 use vbs_client::{Error, ListBackups, Microversion};
 
-use crate::support::model;
 use crate::support::page;
 use crate::support::server::{Reply, Server};
 
@@ -112,10 +112,10 @@ async fn a_downgrade_between_pages_is_an_error() {
 /// Also where only with_count needed it, which later pages are requested without.
 #[tokio::test]
 async fn later_pages_keep_the_microversion_of_the_first() {
-    let server = Server::model(model::rows(30)).await;
-    let rows: Vec<_> = server.client().list_backups().limit(10).with_count(true).items().try_collect().await.unwrap();
+    let cinder = Cinder::start(rows(32)).await;
+    let rows: Vec<_> = cinder.client().list_backups().limit(10).with_count(true).items().try_collect().await.unwrap();
     assert_eq!(rows.len(), 32);
-    let requests = server.requests();
+    let requests = cinder.requests();
     assert_eq!(requests.len(), 4);
-    assert!(requests.iter().all(|request| request.microversion() == Some("volume 3.45")), "{requests:?}");
+    assert!(requests.iter().all(|request| request.microversion == Some(Microversion::new(3, 45))), "{requests:?}");
 }

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use vbs_client::{Cursor, Error};
+use vbs_client::mock::{Cinder, rows};
+use vbs_client::{Cursor, Error, Microversion};
 
-use crate::support::model;
 use crate::support::server::{Request, Server};
-use crate::support::{PROJECT_ID, ids, list_ids, page};
+use crate::support::{PROJECT_ID, ids, list_ids, page, row_ids};
 
 fn markers(requests: &[Arc<Request>]) -> Vec<Option<&str>> {
     requests.iter().map(|request| request.get("marker")).collect()
@@ -16,42 +16,38 @@ fn markers(requests: &[Arc<Request>]) -> Vec<Option<&str>> {
 
 #[tokio::test]
 async fn every_row_comes_once_at_any_page_size() {
-    let rows = model::rows(105);
-    let expected: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+    let rows = rows(107);
+    let expected = row_ids(&rows);
     for (limit, pages) in [(1, 108), (10, 11), (50, 3), (106, 2), (107, 2), (108, 1), (1000, 1)] {
-        let server = Server::model(rows.clone()).await;
-        assert_eq!(list_ids(&server.client().list_backups().limit(limit)).await, expected, "limit {limit}");
-        assert_eq!(server.requests().len(), pages, "limit {limit}");
+        let cinder = Cinder::start(rows.clone()).await;
+        assert_eq!(list_ids(&cinder.client().list_backups().limit(limit)).await, expected, "limit {limit}");
+        assert_eq!(cinder.requests().len(), pages, "limit {limit}");
     }
 }
 
 /// The server's links repeat the offset, and it would be applied again on every page.
 #[tokio::test]
 async fn an_offset_is_applied_once() {
-    let rows = model::rows(105);
-    let server = Server::model(rows.clone()).await;
-    let got = list_ids(&server.client().list_backups().limit(10).offset(30)).await;
-    assert_eq!(got, rows[30..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
-    let requests = server.requests();
-    assert_eq!(requests[0].get("offset"), Some("30"));
-    assert!(
-        requests[1..].iter().all(|request| request.get("offset").is_none() && request.get("marker").is_some()),
-        "{requests:?}"
-    );
+    let rows = rows(107);
+    let cinder = Cinder::start(rows.clone()).await;
+    let got = list_ids(&cinder.client().list_backups().limit(10).offset(30)).await;
+    assert_eq!(got, row_ids(&rows[30..]));
+    let requests = cinder.requests();
+    assert_eq!(requests[0].parameter("offset"), Some("30"));
+    let by_marker = requests[1..].iter().map(|request| (request.parameter("offset"), request.parameter("marker")));
+    assert!(by_marker.into_iter().all(|(offset, marker)| offset.is_none() && marker.is_some()), "{requests:?}");
 }
 
 #[tokio::test]
 async fn every_page_is_requested_with_the_callers_parameters() {
-    let server = Server::model(model::rows(50)).await;
-    let request = server.client().list_backups().name_like("NIGHT").status_like("e").limit(5);
+    let cinder = Cinder::start(rows(50)).await;
+    let request = cinder.client().list_backups().name_like("NIGHT").status_like("e").limit(5);
     let got = list_ids(&request).await;
     assert!(got.len() > 5);
-    for request in &server.requests()[1..] {
-        assert_eq!(
-            (request.get("name~"), request.get("status~"), request.get("limit")),
-            (Some("NIGHT"), Some("e"), Some("5"))
-        );
-        assert_eq!(request.microversion(), Some("volume 3.31"));
+    for request in &cinder.requests()[1..] {
+        let parameters = ["name~", "status~", "limit"].map(|name| request.parameter(name));
+        assert_eq!(parameters, [Some("NIGHT"), Some("e"), Some("5")]);
+        assert_eq!(request.microversion, Some(Microversion::new(3, 31)));
         assert_eq!(request.path, format!("/v3/{PROJECT_ID}/backups"));
     }
 }
@@ -74,12 +70,12 @@ async fn only_the_marker_of_a_link_is_used() {
 
 #[tokio::test]
 async fn pagination_starts_at_the_callers_marker() {
-    let rows = model::rows(20);
-    let server = Server::model(rows.clone()).await;
-    let got = list_ids(&server.client().list_backups().limit(5).marker(&rows[6].id).offset(2)).await;
-    assert_eq!(got, rows[9..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
-    assert_eq!(server.requests()[0].get("offset"), Some("2"));
-    assert_eq!(server.requests()[1].get("offset"), None);
+    let rows = rows(20);
+    let cinder = Cinder::start(rows.clone()).await;
+    let got = list_ids(&cinder.client().list_backups().limit(5).marker(rows[6].id()).offset(2)).await;
+    assert_eq!(got, row_ids(&rows[9..]));
+    assert_eq!(cinder.requests()[0].parameter("offset"), Some("2"));
+    assert_eq!(cinder.requests()[1].parameter("offset"), None);
 }
 
 #[tokio::test]
@@ -115,27 +111,27 @@ async fn an_empty_page_in_the_middle_is_not_the_end() {
 /// The server counts again for every page, and puts an empty one at the end.
 #[tokio::test]
 async fn the_count_is_requested_once_and_set_on_every_page() {
-    let server = Server::model(model::rows(28)).await;
-    let request = server.client().list_backups().limit(10).with_count(true);
+    let cinder = Cinder::start(rows(30)).await;
+    let request = cinder.client().list_backups().limit(10).with_count(true);
     let pages: Vec<_> = request.pages().try_collect().await.unwrap();
     assert_eq!(pages.iter().map(|page| page.count).collect::<Vec<_>>(), [Some(30); 4]);
     assert_eq!(pages.iter().map(|page| page.backups.len()).collect::<Vec<_>>(), [10, 10, 10, 0]);
-    let with_count: Vec<_> =
-        server.requests().iter().map(|request| request.get("with_count").map(str::to_owned)).collect();
-    assert_eq!(with_count, [Some("true".to_owned()), None, None, None]);
+    let requests = cinder.requests();
+    let with_count: Vec<_> = requests.iter().map(|request| request.parameter("with_count")).collect();
+    assert_eq!(with_count, [Some("true"), None, None, None]);
 }
 
 #[tokio::test]
 async fn count_is_one_request_with_a_limit_of_zero() {
-    let server = Server::model(model::rows(98)).await;
-    let request = server.client().list_backups().name_like("nightly");
+    let cinder = Cinder::start(rows(100)).await;
+    let request = cinder.client().list_backups().name_like("nightly");
     let listed = list_ids(&request).await.len() as u64;
-    let before = server.requests().len();
+    let before = cinder.requests().len();
     assert_eq!(request.clone().limit(3).offset(5).marker("gone").count().await.unwrap(), listed);
-    let requests = server.requests();
+    let requests = cinder.requests();
     assert_eq!(requests.len(), before + 1);
-    assert_eq!((requests[before].get("limit"), requests[before].get("with_count")), (Some("0"), Some("true")));
-    assert_eq!((requests[before].get("offset"), requests[before].get("marker")), (None, None));
+    let parameters = ["limit", "with_count", "offset", "marker"].map(|name| requests[before].parameter(name));
+    assert_eq!(parameters, [Some("0"), Some("true"), None, None]);
 }
 
 #[tokio::test]
@@ -243,21 +239,21 @@ async fn an_error_follows_the_rows_before_it_and_ends_the_stream() {
 
 #[tokio::test]
 async fn resuming_drops_the_offset() {
-    let rows = model::rows(50);
-    let server = Server::model(rows.clone()).await;
-    let request = server.client().list_backups().limit(10).offset(20);
+    let rows = rows(50);
+    let cinder = Cinder::start(rows.clone()).await;
+    let request = cinder.client().list_backups().limit(10).offset(20);
     let first = request.send().await.unwrap();
     let rest = list_ids(&request.resume_at(first.cursor().unwrap().clone())).await;
-    assert_eq!(rest, rows[30..].iter().map(|row| row.id.clone()).collect::<Vec<_>>());
+    assert_eq!(rest, row_ids(&rows[30..]));
 }
 
 #[tokio::test]
 async fn no_page_is_requested_before_it_is_needed() {
-    let server = Server::model(model::rows(100)).await;
-    let request = server.client().list_backups().limit(10).prefetch(false);
+    let cinder = Cinder::start(rows(100)).await;
+    let request = cinder.client().list_backups().limit(10).prefetch(false);
     let rows: Vec<_> = request.items().take(10).try_collect().await.unwrap();
     assert_eq!(rows.len(), 10);
-    assert_eq!(server.requests().len(), 1);
+    assert_eq!(cinder.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -265,8 +261,8 @@ async fn futures_and_streams_outlive_their_request() {
     fn anywhere<T: Clone + std::fmt::Debug + Send + Sync + 'static>(value: T) -> T {
         value
     }
-    let server = Server::model(model::rows(10)).await;
-    let request = anywhere(server.client().list_backups().limit(5));
+    let cinder = Cinder::start(rows(12)).await;
+    let request = anywhere(cinder.client().list_backups().limit(5));
     let page = tokio::spawn(request.send());
     let count = tokio::spawn(request.count());
     let items = tokio::spawn(request.items().try_collect::<Vec<_>>());

@@ -8,12 +8,12 @@ use futures::TryStreamExt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::time::timeout;
+use vbs_client::mock::{self, Row};
 use vbs_client::{Cursor, Error, ListBackups};
 
-use crate::support::model::{self, Row};
 use crate::support::process::runtime;
 use crate::support::server::{Reply, Request, Server};
-use crate::support::{Listed, for_each_list, page_of};
+use crate::support::{Listed, for_each_list, page_of, row_ids};
 
 /// Names of parameters that take any text of up to 255 characters.
 static TEXTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
@@ -131,27 +131,25 @@ impl World {
     fn apply(&mut self, change: &Change, marker: Option<&str>) {
         let gone = match change {
             Change::Insert => {
-                let mut row = model::rows(1).remove(2);
-                row.id = format!("new-{}", self.inserted);
-                row.name = Some("nightly-new".to_owned());
+                self.rows.insert(0, Row::new(format!("new-{}", self.inserted)).name("nightly-new"));
                 self.inserted += 1;
-                self.rows.insert(0, row);
                 return;
             }
             Change::Rename(at) if !self.rows.is_empty() => {
-                let row = at.get(&self.rows).id.clone();
-                self.rows.iter_mut().filter(|r| r.id == row).for_each(|r| r.name = None);
-                vec![row]
+                let at = at.index(self.rows.len());
+                let id = self.rows[at].id().to_owned();
+                self.rows[at] = Row::new(&id);
+                vec![id]
             }
-            Change::Delete(at) if !self.rows.is_empty() => vec![at.get(&self.rows).id.clone()],
+            Change::Delete(at) if !self.rows.is_empty() => vec![at.get(&self.rows).id().to_owned()],
             Change::DeleteBehind(number) => {
-                let end = self.rows.iter().position(|row| Some(row.id.as_str()) == marker).map_or(0, |at| at + 1);
-                self.rows[end.saturating_sub(*number)..end].iter().map(|row| row.id.clone()).collect()
+                let end = self.rows.iter().position(|row| Some(row.id()) == marker).map_or(0, |at| at + 1);
+                row_ids(&self.rows[end.saturating_sub(*number)..end])
             }
             _ => return,
         };
         if !matches!(change, Change::Rename(_)) {
-            self.rows.retain(|row| !gone.contains(&row.id));
+            self.rows.retain(|row| !gone.iter().any(|gone| gone == row.id()));
         }
         self.stayed.retain(|id| !gone.contains(id));
     }
@@ -288,9 +286,8 @@ proptest! {
     fn any_changes_and_faults_yield_a_right_list(case in case()) {
         // With a paused clock, so that responses come in an order that is the same every time.
         for_each_list!({ runtime(true).block_on(async {
-            let mut rows = model::rows(case.rows).split_off(2);
-            rows.iter_mut().for_each(|row| row.name = Some("nightly".to_owned()));
-            let stayed = rows.iter().map(|row| row.id.clone()).collect();
+            let rows: Vec<_> = mock::rows(case.rows).into_iter().map(|row| row.name("nightly")).collect();
+            let stayed = row_ids(&rows);
             let world = Arc::new(Mutex::new(World { rows, stayed, inserted: 0 }));
             let (shared, service) = (Arc::clone(&world), Arc::new(case.clone()));
             let server = Server::start(move |request, number| {

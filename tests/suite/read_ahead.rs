@@ -6,22 +6,18 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::time::{Instant, sleep};
-use vbs_client::{Cursor, Error};
+use vbs_client::mock::{Cinder, Row, rows};
+use vbs_client::{Cursor, Error, Microversion};
 
-use crate::support::model::{self, Row};
 use crate::support::server::Server;
-use crate::support::{ids, list_ids, page};
+use crate::support::{ids, list_ids, page, row_ids};
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-fn rows(number: usize) -> Vec<Row> {
-    model::rows(number).split_off(2)
-}
-
-fn row_ids(rows: &[Row]) -> Vec<String> {
-    rows.iter().map(|row| row.id.clone()).collect()
+fn is_nightly(row: &Row) -> bool {
+    vbs_client::Backup::from(row.clone()).name.is_some_and(|name| name.contains("night"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,11 +58,10 @@ async fn every_page_keeps_filters_count_and_microversion() {
     let rows = rows(200);
     let server = Server::slow_model(rows.clone(), ms(10)).await;
     let request = server.client().list_backups().limit(10).name_like("NIGHT").with_count(true).concurrency(4);
-    let expected: Vec<_> =
-        rows.iter().filter(|row| row.name.as_ref().is_some_and(|name| name.contains("night"))).cloned().collect();
+    let expected: Vec<_> = rows.into_iter().filter(is_nightly).collect();
     let pages: Vec<_> = request.pages().try_collect().await.unwrap();
     assert!(pages.iter().all(|page| page.count == Some(expected.len() as u64)));
-    assert!(pages.iter().all(|page| page.microversion() == Some(vbs_client::Microversion::new(3, 45))));
+    assert!(pages.iter().all(|page| page.microversion() == Some(Microversion::new(3, 45))));
     assert_eq!(pages.iter().flat_map(ids).collect::<Vec<_>>(), row_ids(&expected));
     let requests = server.requests();
     assert!(requests.iter().all(|request| request.get("name~") == Some("NIGHT")));
@@ -78,12 +73,12 @@ async fn every_page_keeps_filters_count_and_microversion() {
 async fn early_pages_are_counted_from_the_callers_offset() {
     let rows = rows(100);
     let server = Server::slow_model(rows.clone(), ms(10)).await;
-    let request = server.client().list_backups().limit(10).marker(&rows[4].id).offset(20).concurrency(4);
+    let request = server.client().list_backups().limit(10).marker(rows[4].id()).offset(20).concurrency(4);
     assert_eq!(list_ids(&request).await, row_ids(&rows[25..]));
     let requests = &server.requests()[..4];
     let offsets: Vec<_> = requests.iter().map(|request| request.get("offset").unwrap()).collect();
     assert_eq!(offsets, ["20", "29", "38", "47"]);
-    assert!(requests.iter().all(|request| request.get("marker") == Some(rows[4].id.as_str())));
+    assert!(requests.iter().all(|request| request.get("marker") == Some(rows[4].id())));
 }
 
 /// Each page starts with the last row of the page before it, which is yielded once.
@@ -254,10 +249,9 @@ fn a_page_lost_with_its_runtime_is_fetched_again() {
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
     }
-    let servers_runtime = runtime();
-    let server = servers_runtime.block_on(Server::model(rows(50)));
+    let cinder = runtime().block_on(Cinder::start(rows(50)));
     for concurrency in [1, 3] {
-        let mut pages = server.client().list_backups().limit(10).concurrency(concurrency).pages();
+        let mut pages = cinder.client().list_backups().limit(10).concurrency(concurrency).pages();
         let mut got = Vec::new();
         while let Some(page) = runtime().block_on(pages.try_next()).unwrap() {
             got.extend(page.into_iter().map(|backup| backup.id));
@@ -295,7 +289,7 @@ async fn an_error_follows_the_rows_before_it() {
             let rows = rows.clone();
             // Where it starts decides, so that the page that fails is the same at any concurrency.
             let server = Server::start(move |request, _| {
-                let marker = request.get("marker").and_then(|marker| rows.iter().position(|row| row.id == marker));
+                let marker = request.get("marker").and_then(|marker| rows.iter().position(|row| row.id() == marker));
                 let offset = request.get("offset").map_or(0, |offset| offset.parse().unwrap());
                 let start = marker.map_or(0, |marker| marker + 1) + offset as usize;
                 match (start..start + 10).contains(&(fails * 9)) {
@@ -505,16 +499,15 @@ async fn one_change_at_any_row_and_time_keeps_the_list_right() {
 
 /// What becomes of so many rows, and the ids of those that are there and fit the filter throughout.
 fn changed(change: Change, row: usize, number: usize) -> (Plan, Vec<String>) {
-    let mut before = rows(number);
-    before.iter_mut().for_each(|row| row.name = Some("nightly".to_owned()));
+    let before: Vec<_> = rows(number).into_iter().map(|row| row.name("nightly")).collect();
     let mut now = before.clone();
     let gone = match change {
         Change::Insert => {
-            now.insert(row, Row { id: "new".to_owned(), ..before[0].clone() });
+            now.insert(row, Row::new("new").name("nightly"));
             0..0
         }
         Change::Leave => {
-            now[row].name = None;
+            now[row] = Row::new(before[row].id()).name("day");
             row..row + 1
         }
         Change::Delete => row..row + 1,
@@ -522,7 +515,7 @@ fn changed(change: Change, row: usize, number: usize) -> (Plan, Vec<String>) {
     };
     if !matches!(change, Change::Leave) {
         let gone = row_ids(&before[gone.clone()]);
-        now.retain(|row| !gone.contains(&row.id));
+        now.retain(|row| !gone.iter().any(|gone| gone == row.id()));
     }
     let stayed = [&before[..gone.start], &before[gone.end..]].concat();
     (Plan { before, now, reads: 0 }, row_ids(&stayed))
@@ -545,7 +538,7 @@ async fn deleting_all_rows_of_a_page_read_ahead_is_an_error_to_resume_from() {
         got.extend(pages.try_next().await.unwrap().unwrap().into_iter().map(|backup| backup.id));
     }
     assert_eq!(got, ids[..9]);
-    world.lock().unwrap().retain(|row| !ids[4..9].contains(&row.id));
+    world.lock().unwrap().retain(|row| !ids[4..9].iter().any(|gone| gone == row.id()));
     // The pages in flight were read before.
     let error = loop {
         match pages.try_next().await {

@@ -1,23 +1,16 @@
 //! Deleted markers on large pages, again and again, and with a maximum that falls.
 
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex};
 
 use vbs_client::Error;
+use vbs_client::mock::{Cinder, Row};
 
-use crate::support::model::Row;
 use crate::support::server::Server;
-use crate::support::{ids, model, page};
+use crate::support::{ids, page};
 
 /// Rows `r1`, `r2` and so on.
 fn rows(numbers: RangeInclusive<usize>) -> Vec<Row> {
-    let mut rows = model::rows(*numbers.end());
-    rows.truncate(numbers.end() + 1 - numbers.start());
-    for (row, number) in rows.iter_mut().zip(numbers) {
-        row.id = format!("r{number}");
-    }
-    rows
+    names(numbers).into_iter().map(Row::new).collect()
 }
 
 fn names(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -30,26 +23,22 @@ async fn list(
     limit: u32,
     change: impl Fn(usize) -> (Vec<usize>, Option<usize>),
 ) -> (Vec<String>, Option<Error>, usize) {
-    let world = Arc::new(Mutex::new((rows(1..=last), usize::MAX)));
-    let shared = Arc::clone(&world);
-    let server = Server::start(move |request, _| {
-        let world = shared.lock().unwrap();
-        request.with_maximum(world.1).model(&world.0)
-    })
-    .await;
-    let mut pages = server.client().list_backups().limit(limit).prefetch(false).pages();
+    let cinder = Cinder::start(rows(1..=last)).await;
+    let mut pages = cinder.client().list_backups().limit(limit).prefetch(false).pages();
     let mut yielded = Vec::new();
     for number in 1.. {
         match pages.try_next().await {
             Ok(Some(page)) => yielded.extend(page.into_iter().map(|backup| backup.id)),
-            Ok(None) => return (yielded, None, server.requests().len()),
-            Err(error) => return (yielded, Some(error), server.requests().len()),
+            Ok(None) => return (yielded, None, cinder.requests().len()),
+            Err(error) => return (yielded, Some(error), cinder.requests().len()),
         }
         let (gone, maximum) = change(number);
-        let gone: HashSet<_> = names(gone).into_iter().collect();
-        let mut world = world.lock().unwrap();
-        world.0.retain(|row| !gone.contains(&row.id));
-        world.1 = maximum.unwrap_or(world.1);
+        for id in names(gone) {
+            cinder.delete(id);
+        }
+        if let Some(maximum) = maximum {
+            cinder.max_limit(maximum);
+        }
     }
     unreachable!()
 }

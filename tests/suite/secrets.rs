@@ -114,7 +114,7 @@ async fn a_redirect_is_reported_whatever_its_body_and_without_a_location() {
 
 #[tokio::test]
 async fn debug_output_contains_no_token() {
-    let server = Server::model(Vec::new()).await;
+    let server = Server::fixed(200, "{}").await;
     let builder = server.builder();
     let client = server.client();
     let text = format!("{builder:?} {builder:#?} {client:?} {client:#?} {:?}", client.list_backups().name("visible"));

@@ -50,24 +50,24 @@ async fn trace() {
 
     let trace = trace.take();
     let lines = |containing: &str| trace.lines().filter(|line| line.contains(containing)).collect::<Vec<_>>();
-    let spans = lines("vbs_client::transport::exchange: close");
+    let spans = lines("vbs_client::request: close");
     let shows = |span: &str, fields: &[&str]| {
-        for field in ["operation=\"list_backups\"", "request_id=\"req-77\"", "duration="].iter().chain(fields) {
+        for field in ["operation=\"list_backups\"", "openstack.request_id=\"req-77\""].iter().chain(fields) {
             assert!(span.contains(field), "{field} in {span}");
         }
     };
     assert_eq!(spans.len(), server.requests().len(), "{spans:#?}");
-    shows(spans[0], &["page=1", "attempt=1", "status=401"]);
-    shows(spans[1], &["page=1", "attempt=1", "status=200"]);
-    shows(spans[2], &["page=2", "attempt=1", "status=503"]);
-    shows(spans[3], &["page=2", "attempt=2", "status=200"]);
-    shows(spans[4], &["page=3", "attempt=1", "status=404"]);
-    shows(spans[5], &["page=3", "attempt=1", "status=200"]);
+    shows(spans[0], &["page=1", "attempt=1", "http.response.status_code=401"]);
+    shows(spans[1], &["page=1", "attempt=1", "http.response.status_code=200"]);
+    shows(spans[2], &["page=2", "attempt=1", "http.response.status_code=503"]);
+    shows(spans[3], &["page=2", "attempt=2", "http.response.status_code=200"]);
+    shows(spans[4], &["page=3", "attempt=1", "http.response.status_code=404"]);
+    shows(spans[5], &["page=3", "attempt=1", "http.response.status_code=200"]);
     // It is not a list.
-    shows(spans[6], &["page=1", "attempt=1", "status=200"]);
+    shows(spans[6], &["page=1", "attempt=1", "http.response.status_code=200"]);
 
-    assert_eq!(lines("INFO vbs_client::transport::token: the token was rejected, renewing it").len(), 1);
-    let retries = lines("WARN vbs_client::transport::retry: retrying");
+    assert_eq!(lines("INFO vbs_client::token: the token was rejected, renewing it").len(), 1);
+    let retries = lines("WARN vbs_client::retry: retrying");
     assert!(
         retries[0].contains("page=2") && retries[0].contains("attempt=1") && retries[0].contains("503"),
         "{retries:?}"

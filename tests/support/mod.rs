@@ -2,9 +2,6 @@
 
 pub mod http;
 pub mod lists;
-#[path = "../../examples/list_backups/demo.rs"]
-#[expect(dead_code, reason = "the example's server; here, `server` uses its model")]
-pub mod model;
 pub mod openapi;
 pub mod process;
 pub mod server;
@@ -12,13 +9,13 @@ pub mod trace;
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
-use vbs_client::{Backup, ListBackups};
+use vbs_client::{Backup, ListBackups, mock};
 
 pub use lists::Listed;
 pub(crate) use lists::{for_each_list, test_both_lists};
 
 pub const TOKEN: &str = "gAAAAABl-not-a-real-token-but-as-secret";
-pub const PROJECT_ID: &str = model::PROJECT_ID;
+pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 
 /// A page with these ids and a next link with this query.
 pub fn page(ids: &[&str], next: Option<&str>) -> Value {
@@ -38,6 +35,10 @@ pub fn page_of<T: Listed>(ids: &[&str], next: Option<&str>) -> Value {
 
 pub fn ids<'a>(backups: impl IntoIterator<Item = &'a Backup>) -> Vec<&'a str> {
     backups.into_iter().map(|backup| backup.id.as_str()).collect()
+}
+
+pub fn row_ids(rows: &[mock::Row]) -> Vec<String> {
+    rows.iter().map(|row| row.id().to_owned()).collect()
 }
 
 /// The ids of all backups that a request lists.

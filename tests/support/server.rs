@@ -1,7 +1,9 @@
-//! The server of all tests: HTTP/1.1 in the test's own runtime, so that its clock can be paused.
+//! The server of the tests that `mock::Cinder` is not for: HTTP/1.1 in the test's own runtime, so that its clock can
+//! be paused.
 //!
-//! A handler decides about each request: what is sent, when, and what becomes of the connection. The
-//! server records requests, when they arrived, and how many were in flight.
+//! A handler decides about each request: what is sent, when, and what becomes of the connection; where it is to be
+//! what Cinder sends, it has that from the mock. The server records requests, when they arrived, and how many were in
+//! flight.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,10 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+use vbs_client::mock::{self, Row};
 use vbs_client::{Client, ClientBuilder, RetryPolicy};
 
 use super::http;
-use super::model::{self, Row};
 use super::{PROJECT_ID, TOKEN};
 
 /// A request as it arrived.
@@ -34,6 +36,8 @@ pub struct Request {
     pub arrived: Instant,
     /// How many requests were in flight when it arrived, itself included.
     pub in_flight: usize,
+    /// The service's maximum of rows per page.
+    pub maximum: usize,
 }
 
 impl Request {
@@ -48,7 +52,7 @@ impl Request {
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
         let (path, query) = (path.to_owned(), query.to_owned());
-        Self { path, query, pairs, headers, body, arrived: Instant::now(), in_flight, head }
+        Self { path, query, pairs, headers, body, arrived: Instant::now(), in_flight, maximum: 1000, head }
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -79,16 +83,14 @@ impl Request {
 
     /// The response that Cinder sends where these rows are all backups.
     pub fn model(&self, rows: &[Row]) -> Reply {
-        let version = self.microversion().map_or("3.0", |version| version.trim_start_matches("volume "));
-        let (status, body) = model::response(rows, &self.path, &self.query, version.parse().unwrap());
-        self.reply(status, body.to_string())
+        let settings = mock::Settings { max_limit: self.maximum, ..mock::Settings::default() };
+        let response = mock::respond(rows, &settings, &self.path, &self.query, self.microversion());
+        self.reply(response.status, response.body.to_string())
     }
 
     /// The request as it is to a service with this maximum of rows per page.
     pub fn with_maximum(&self, maximum: usize) -> Self {
-        let limit = self.get("limit").map_or(maximum, |limit| maximum.min(limit.parse().unwrap()));
-        // The model takes the last one of a name.
-        Self { query: format!("{}&limit={limit}", self.query), ..self.clone() }
+        Self { maximum, ..self.clone() }
     }
 }
 
@@ -228,12 +230,7 @@ impl Server {
         Self::start(move |request, _| request.reply(status, body)).await
     }
 
-    /// Responds like Cinder with these rows.
-    pub async fn model(rows: Vec<Row>) -> Self {
-        Self::slow_model(rows, Duration::ZERO).await
-    }
-
-    /// The same, where every response takes this long.
+    /// Responds like Cinder with these rows, where every response takes this long.
     pub async fn slow_model(rows: Vec<Row>, delay: Duration) -> Self {
         Self::start(move |request, _| request.model(&rows).after(delay)).await
     }

@@ -24,16 +24,21 @@ impl Trace {
     /// Begins to trace all of this process.
     pub fn begin() -> Self {
         let trace = Self::default();
-        let writer = trace.clone();
         tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_span_events(FmtSpan::CLOSE)
             .with_ansi(false)
-            .with_writer(move || writer.clone())
+            .with_writer(trace.writer())
             .finish()
             .try_init()
             .unwrap();
         trace
+    }
+
+    /// What a subscriber writes to.
+    pub fn writer(&self) -> impl Fn() -> Self + Send + Sync + 'static {
+        let trace = self.clone();
+        move || trace.clone()
     }
 
     /// All since the last call.

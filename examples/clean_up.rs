@@ -1,0 +1,54 @@
+//! Which backups to delete: those in error, and those that are older than 30 days, but never the newest 7 of a name.
+//!
+//! It prints the commands that delete them: this crate only lists.
+
+mod demo;
+
+use std::collections::HashMap;
+
+use vbs_client::jiff::{SignedDuration, Timestamp};
+use vbs_client::{BackupDetail, BackupStatus, Error};
+
+const KEEP: usize = 7;
+const DAYS: i64 = 30;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let (client, _demo) = demo::client().await?;
+
+    // Collect first: "the newest 7" needs the whole list, and an error in mid-listing ends this before anything is
+    // deleted. A job that deletes while it lists gets the same list (this crate continues where the backup that the
+    // next page starts after was deleted), but has acted by the time the error comes.
+    let backups: Vec<BackupDetail> = client.list_backups_detail().limit(1000).items().try_collect().await?;
+
+    // Since then, backups may have been created, and others deleted or restored. The newer ones can only add to those
+    // that are kept. For the others, the service decides: it refuses to delete a backup in use unless it is forced.
+    for backup in obsolete(&backups, Timestamp::now()) {
+        println!("openstack volume backup delete {}  # {}", backup.id, backup.name.as_deref().unwrap_or("no name"));
+    }
+    Ok(())
+}
+
+/// Of these backups, newest first, those to delete.
+fn obsolete(backups: &[BackupDetail], now: Timestamp) -> Vec<&BackupDetail> {
+    let mut newer: HashMap<&str, usize> = HashMap::new();
+    let mut obsolete = Vec::new();
+    for backup in backups {
+        let is_old = now.duration_since(backup.created_at) > SignedDuration::from_hours(24 * DAYS);
+        let delete = match (&backup.status, backup.name.as_deref()) {
+            (BackupStatus::Error, _) => true,
+            (BackupStatus::Available, Some(name)) => {
+                let newer = newer.entry(name).or_default();
+                *newer += 1;
+                *newer > KEEP && is_old
+            }
+            // Nobody knows what it belongs to, or it is in use.
+            _ => false,
+        };
+        // Other backups build on it.
+        if delete && !backup.has_dependent_backups {
+            obsolete.push(backup);
+        }
+    }
+    obsolete
+}

@@ -1,0 +1,141 @@
+//! The signals of an attempt: a span by OpenTelemetry's conventions for HTTP clients, and an event with the
+//! outcome. All targets of this crate's spans and events are documented in docs/signals.md.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use reqwest::{StatusCode, Url};
+use tokio::time::Instant;
+use tracing::field::{self, Empty, display};
+use tracing::{Instrument, Span};
+
+use super::retry::Failure;
+use crate::Error;
+use crate::query::Query;
+
+/// An attempt, as far as it is known before it is made.
+pub(crate) struct Attempt<'a> {
+    /// The contract's `operationId`.
+    pub(crate) operation: &'static str,
+    pub(crate) method: &'static str,
+    /// The contract's path.
+    pub(crate) path: &'static str,
+    pub(crate) endpoint: &'a str,
+    /// That of a page, if the attempt is to fetch one.
+    pub(crate) page: Option<u64>,
+    pub(crate) query: Option<&'a Query>,
+    /// Its number, from 1.
+    pub(crate) number: u32,
+    /// How many times the request was sent before.
+    pub(crate) resends: u32,
+}
+
+/// What a successful attempt brings.
+pub(crate) trait Traced {
+    fn rows(&self) -> Option<usize>;
+    fn request_id(&self) -> Option<&str>;
+}
+
+impl Attempt<'_> {
+    /// Makes the attempt within its span; then comes the event. Neither costs anything where it is not enabled.
+    pub(crate) async fn trace<T: Traced>(
+        &self,
+        attempt: impl Future<Output = (Option<StatusCode>, Result<T, Failure>)>,
+    ) -> Result<T, Failure> {
+        let (start, span) = (Instant::now(), self.span());
+        let (status, outcome) = attempt.instrument(span.clone()).await;
+        let status = status.map(|status| status.as_u16());
+        let (response, error) = match &outcome {
+            Ok(response) => (Some(response), None),
+            Err(failure) => (None, Some(&failure.error)),
+        };
+        let request_id = response.map_or_else(|| error.and_then(Error::request_id), Traced::request_id);
+        if !span.is_disabled() {
+            span.record("http.response.status_code", status);
+            span.record("openstack.request_id", request_id);
+            if let Some(error) = error {
+                span.record("error.type", &*error_type(error));
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        tracing::debug!(
+            target: "vbs_client::request",
+            operation = self.operation,
+            host = server(self.endpoint).map(|(host, port)| display(format!("{host}:{port}"))),
+            page = self.page,
+            attempt = self.number,
+            query = self.query.map(field::debug),
+            status,
+            request_id,
+            rows = response.and_then(Traced::rows),
+            duration = ?start.elapsed(),
+            error = error.map(|error| display(Cause(error))),
+            "the attempt {}",
+            if error.is_some() { "failed" } else { "succeeded" },
+        );
+        outcome
+    }
+
+    fn span(&self) -> Span {
+        let span = tracing::debug_span!(
+            target: "vbs_client::request",
+            "request",
+            otel.name = Empty,
+            otel.kind = "client",
+            otel.status_code = Empty,
+            operation = self.operation,
+            http.request.method = self.method,
+            http.request.resend_count = Some(self.resends).filter(|resends| *resends > 0),
+            http.response.status_code = Empty,
+            server.address = Empty,
+            server.port = Empty,
+            url.template = self.path,
+            page = self.page,
+            attempt = self.number,
+            openstack.request_id = Empty,
+            error.type = Empty,
+        );
+        if !span.is_disabled() {
+            span.record("otel.name", display(format_args!("{} {}", self.method, self.path)));
+            if let Some((host, port)) = server(self.endpoint) {
+                span.record("server.address", host);
+                span.record("server.port", port);
+            }
+        }
+        span
+    }
+}
+
+/// The host and the port of an endpoint.
+fn server(endpoint: &str) -> Option<(String, u16)> {
+    let url = Url::parse(endpoint).ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+}
+
+/// `error.type`: the status, or one of a few words.
+fn error_type(error: &Error) -> Cow<'static, str> {
+    let word = match error {
+        Error::Status { status, .. } | Error::Redirect { status, .. } => return status.as_str().to_owned().into(),
+        Error::Transport { .. } if error.is_timeout() => "timeout",
+        Error::Transport { .. } if error.by_reqwest().is_some_and(reqwest::Error::is_connect) => "connect",
+        Error::Transport { .. } => "transport",
+        Error::Undecodable { .. } => "undecodable",
+        Error::TooLarge { .. } => "too_large",
+        Error::MicroversionNotHonored { .. } => "microversion_not_honored",
+        _ => "_OTHER",
+    };
+    word.into()
+}
+
+/// An error, and what of its cause it does not state itself.
+struct Cause<'a>(&'a Error);
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        match self.0 {
+            Error::Undecodable { source, .. } if source.line() != 0 => write!(f, ": {source}"),
+            _ => Ok(()),
+        }
+    }
+}
