@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-cp -r "$root"/{Cargo.toml,Cargo.lock,build,build.rs,openapi,src,examples,benches,tests,README.md} "$copy"
+cp -r "$root"/{Cargo.toml,Cargo.lock,build,build.rs,docs,openapi,src,examples,benches,tests,README.md} "$copy"
 cd "$copy"
 # cargo would take it for the same package, and the build of one for that of the other.
 sed -i '0,/^version = .*/s//version = "0.0.0-trial"/' Cargo.toml
