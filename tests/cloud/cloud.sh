@@ -8,12 +8,14 @@
 # not. Cinder's API runs twice on the one database: `cinder` as it comes, and
 # `strict` as an operator may have it: fuzzy filters not enabled for plain users,
 # the user and the project of a backup shown to them, and links (public_endpoint)
-# that name an address where nobody responds.
+# that name an address where nobody responds. With CLOUD_GATEWAY=1, nginx is in
+# front of all (gateway.sh).
 #
 #   cloud.sh run COMMAND [ARG ...]   up, the command with the OS_* variables, down
 #   cloud.sh up       install (once), start, seed, print the OS_* lines
 #   cloud.sh env      print the OS_* lines of the running cloud
 #   cloud.sh status   what runs; exit 0 only when all respond
+#   cloud.sh stop-strict, start-strict          one of them, which comes and goes
 #   cloud.sh down     stop all (CLOUD_PURGE=1: and remove everything but venv)
 #
 #   eval "$(cloud.sh up)"      # only the OS_* lines go to stdout
@@ -21,7 +23,7 @@
 # Running `up` on a running cloud changes nothing and prints the same lines;
 # after `down` it puts the seeded backups back as they were. Needs bash, curl,
 # flock, python3 >= 3.11 with venv, and pip's registry once; root is not needed,
-# except for apt-get, where MariaDB is used and missing.
+# except for apt-get, where MariaDB or nginx is used and missing.
 # A constraints.txt beside this file, where there is one, pins what pip installs
 # beyond REQUIREMENTS (made with: data/venv/bin/pip freeze > constraints.txt).
 
@@ -37,6 +39,9 @@ KEYSTONE_PORT=${KEYSTONE_PORT:-15000}
 CINDER_PORT=${CINDER_PORT:-18776}
 STRICT_PORT=${STRICT_PORT:-18777}
 CLOUD_DATABASE=${CLOUD_DATABASE:-sqlite}        # Cinder's: sqlite or mariadb
+CLOUD_GATEWAY=${CLOUD_GATEWAY:-}                # not empty: nginx in front
+GATEWAY_PORT=${GATEWAY_PORT:-18443}             # its TLS
+GATEWAY_HTTP_PORT=${GATEWAY_HTTP_PORT:-18080}   # its redirects to TLS
 CLOUD_BACKUPS=${CLOUD_BACKUPS:-2500}            # backups of the demo project
 CLOUD_WORKERS=${CLOUD_WORKERS:-2}               # Cinder API worker processes
 CLOUD_CINDER_CONF=${CLOUD_CINDER_CONF:-}        # extra lines for cinder.conf
@@ -59,6 +64,7 @@ KEYSTONE=$CLOUD_DIR/keystone                    # one folder per service
 CINDER=$CLOUD_DIR/cinder
 STRICT=$CLOUD_DIR/strict
 MARIADB=$CLOUD_DIR/mariadb
+GATEWAY=$CLOUD_DIR/gateway
 
 case $CLOUD_DATABASE in
     sqlite) DATABASE_URL=sqlite:///$CINDER/cinder.db ;;
@@ -67,11 +73,13 @@ case $CLOUD_DATABASE in
 esac
 SERVICES=(keystone cinder strict)
 [[ $CLOUD_DATABASE != mariadb ]] || SERVICES+=(mariadb)
+[[ -z $CLOUD_GATEWAY ]] || SERVICES+=(gateway)
 
 say()  { printf 'cloud: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 . "$HERE/mariadb.sh"
+. "$HERE/gateway.sh"
 
 # ----------------------------------------------------------------- install --
 install() {
@@ -126,7 +134,10 @@ driver = noop
 $CLOUD_KEYSTONE_CONF
 CONF
 
-    configure_cinder "$CINDER" "$CLOUD_BACKUP_FILTERS" "$CLOUD_CINDER_CONF"
+    # X-Forwarded-*, as the gateway sends them, are believed.
+    configure_cinder "$CINDER" "$CLOUD_BACKUP_FILTERS" "$CLOUD_CINDER_CONF
+[oslo_middleware]
+enable_proxy_headers_parsing = true"
     configure_cinder "$STRICT" "name status volume_id" "public_endpoint = http://127.0.0.1:1
 [oslo_policy]
 policy_file = $STRICT/policy.yaml"
@@ -371,6 +382,9 @@ export CLOUD_CHANGING_PROJECT_ID=$CHANGING_PROJECT_ID
 export CLOUD_DATABASE=$CLOUD_DATABASE
 export CLOUD_DATABASE_URL='$DATABASE_URL'
 export CLOUD_PYTHON=$CLOUD_VENV/bin/python
+export CLOUD_GATEWAY_DIR=$GATEWAY
+export CLOUD_GATEWAY_PORT=$GATEWAY_PORT
+export CLOUD_GATEWAY_HTTP_PORT=$GATEWAY_HTTP_PORT
 ENV
 }
 
@@ -394,6 +408,10 @@ up() {
         start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1 9>&- &
         start_cinder cinder "$CINDER_PORT" "$CINDER_URL" "$CLOUD_WORKERS" 9>&-
         wait $!
+        if [[ $CLOUD_GATEWAY ]]; then
+            install_gateway
+            start_gateway 9>&-
+        fi
         say "up: keystone $KEYSTONE_URL, cinder $CINDER_URL/v3/PROJECT, $CLOUD_BACKUPS backups"
     fi
     print_env
@@ -404,8 +422,9 @@ down() {
     stop strict &
     stop keystone
     wait
+    stop gateway
     stop mariadb
-    [[ -z ${CLOUD_PURGE:-} ]] || rm -rf "$KEYSTONE" "$CINDER" "$STRICT" "$MARIADB" "$CLOUD_DIR/ids"
+    [[ -z ${CLOUD_PURGE:-} ]] || rm -rf "$KEYSTONE" "$CINDER" "$STRICT" "$MARIADB" "$GATEWAY" "$CLOUD_DIR/ids"
     say "down"
 }
 
@@ -417,6 +436,7 @@ status() {
             cinder) url=$CINDER_URL/healthcheck ;;
             strict) url=$STRICT_URL/healthcheck ;;
             mariadb) url=$MARIADB/socket ;;
+            gateway) url=http://127.0.0.1:$GATEWAY_HTTP_PORT/ ;;
         esac
         if running "$name" && { [[ -S $url ]] || responds "$url"; }; then
             printf '%s up, pid %s, %s\n' "$name" "$(<"$CLOUD_DIR/$name/pid")" "$url"
@@ -440,6 +460,8 @@ run() {                                         # run COMMAND...: leaves a cloud
 
 case ${1:-} in
     up|down|status) "$1" ;;
+    stop-strict) stop strict ;;
+    start-strict) start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1 ;;
     run) shift; run "$@" ;;
     env) status >&2 && print_env ;;
     *) sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
