@@ -1,5 +1,6 @@
 //! Contract to Rust: reads `openapi/vbs.yaml`, checks it, has progenitor generate the client, and
-//! adds what the contract alone can say: the setters of a request, with their docs.
+//! adds what the contract alone can say: the setters of a request, with their docs. The same for
+//! `openapi/keystone.yaml`, by which the crate signs in, which has no lists and needs no setters.
 
 #[path = "build/client.rs"]
 mod client;
@@ -12,46 +13,67 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::{env, fs, process};
 
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use contract::Contract;
 
 const CONTRACT: &str = "openapi/vbs.yaml";
+const SIGN_IN: &str = "openapi/keystone.yaml";
 
 fn main() {
-    for input in [CONTRACT, "build.rs", "build"] {
+    for input in [CONTRACT, SIGN_IN, "build.rs", "build"] {
         println!("cargo::rerun-if-changed={input}");
     }
     if let Ok(this) = env::current_exe() {
         // The tests run this program on faulty contracts.
         println!("cargo::rustc-env=CONTRACT_BUILD_SCRIPT={}", this.display());
     }
-    if let Err(fault) = run() {
-        println!("cargo::error={CONTRACT}: {fault}");
-        process::exit(1);
+    let sign_in = || if feature("KEYSTONE") { generate_sign_in() } else { Ok(()) };
+    for (contract, generated) in [(CONTRACT, generate()), (SIGN_IN, sign_in())] {
+        if let Err(fault) = generated {
+            println!("cargo::error={contract}: {fault}");
+            process::exit(1);
+        }
     }
 }
 
-fn run() -> Result<(), String> {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
-
-    let contract = Contract::load(&fs::read_to_string(root.join(CONTRACT)).map_err(text)?)?;
+fn generate() -> Result<(), String> {
+    let contract = Contract::load(&read(CONTRACT)?)?;
     let client = client::generate(&contract)?;
     let enums = setters::open_enums(&contract);
     let headers = setters::headers(&contract);
     let setters = setters::setters(&contract);
+    write("generated.rs", quote!(#client #headers #enums #setters))?;
+    fs::write(out()?.join("parameters.md"), setters::table(&contract)).map_err(text)
+}
 
-    let code = syn::parse2(quote!(#client #headers #enums #setters)).map_err(text)?;
-    fs::write(out.join("generated.rs"), prettyplease::unparse(&code)).map_err(text)?;
-    fs::write(out.join("parameters.md"), setters::table(&contract)).map_err(text)
+fn generate_sign_in() -> Result<(), String> {
+    let contract = Contract::load_sign_in(&read(SIGN_IN)?)?;
+    let client = client::generate(&contract)?;
+    let headers = setters::headers(&contract);
+    write("keystone.rs", quote!(#client #headers))
+}
+
+fn read(contract: &str) -> Result<String, String> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
+    fs::read_to_string(root.join(contract)).map_err(text)
+}
+
+fn out() -> Result<PathBuf, String> {
+    Ok(PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?))
+}
+
+fn write(name: &str, code: TokenStream) -> Result<(), String> {
+    let code = syn::parse2(code).map_err(text)?;
+    fs::write(out()?.join(name), prettyplease::unparse(&code)).map_err(text)
 }
 
 fn text(error: impl Display) -> String {
     error.to_string()
 }
 
-/// Whether the crate is built with the feature `schemars`.
-fn with_schemars() -> bool {
-    env::var_os("CARGO_FEATURE_SCHEMARS").is_some()
+/// Whether the crate is built with this feature, in upper case.
+fn feature(name: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
 }

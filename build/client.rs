@@ -9,22 +9,26 @@ use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 
 use crate::contract::{Contract, Parameter};
-use crate::{text, with_schemars};
+use crate::{feature, text};
 
 pub fn generate(contract: &Contract) -> Result<syn::File, String> {
+    // Those with query parameters. The others send secrets, which are neither compared nor described.
+    let lists = !contract.parameters.is_empty();
     let mut settings = GenerationSettings::default();
     settings
-        .with_interface(InterfaceStyle::Builder)
+        .with_interface(if lists { InterfaceStyle::Builder } else { InterfaceStyle::Positional })
         .with_hooks(HooksMode::Expected)
         .with_inner_type(quote!(crate::transport::RequestContext))
         .with_map_type("::std::collections::BTreeMap")
         .with_replacement("Timestamp", "::jiff::Timestamp", [].into_iter())
         .with_replacement("ReportedError", "crate::query::decode::ReportedError", [].into_iter())
         .with_replacement("NullableTimestamp", "::std::option::Option<::jiff::Timestamp>", [].into_iter())
-        .with_derive("PartialEq")
-        .with_derive("Eq")
-        .with_derive("Hash");
-    if with_schemars() {
+        .with_replacement("Secret", "crate::keystone::Secret", [].into_iter());
+    if lists {
+        settings.with_derive("PartialEq").with_derive("Eq").with_derive("Hash");
+    }
+    let schemars = lists && feature("SCHEMARS");
+    if schemars {
         settings.with_derive("::schemars::JsonSchema");
     }
     for set in &contract.open_enums {
@@ -37,7 +41,7 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
         .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
         .map_err(text)?;
     let mut file = syn::parse2(tokens).map_err(text)?;
-    let mut changes = Changes { contract, decoders: 0, requests: 0, restored: Vec::new() };
+    let mut changes = Changes { contract, schemars, decoders: 0, requests: 0, restored: Vec::new() };
     changes.visit_file_mut(&mut file);
     changes.check()?;
     Ok(file)
@@ -47,6 +51,8 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
 /// this crate's own function, which is faster.
 struct Changes<'a> {
     contract: &'a Contract,
+    /// Whether the types have JSON schemas.
+    schemars: bool,
     /// How many responses are decoded.
     decoders: usize,
     /// How many requests are sent, each in an `impl` of its own.
@@ -57,14 +63,16 @@ struct Changes<'a> {
 
 impl Changes<'_> {
     fn check(&self) -> Result<(), String> {
-        let operations = self.contract.operations.len();
-        for (what, times) in [("decodes a list", self.decoders), ("sends a request", self.requests)] {
-            if times != operations {
-                return Err(format!("the generated code {what} in {times} places, where {operations} were expected"));
+        let (operations, lists) = (self.contract.requests, self.contract.operations.len());
+        for (what, times, expected) in
+            [("decodes a response", self.decoders, operations), ("sends a query", self.requests, lists)]
+        {
+            if times != expected {
+                return Err(format!("the generated code {what} in {times} places, where {expected} were expected"));
             }
         }
         for Parameter { wire, rust, .. } in &self.contract.parameters {
-            for request in 0..operations {
+            for request in 0..lists {
                 let times = self.restored.iter().filter(|restored| **restored == (request, rust.as_str())).count();
                 if times != 1 {
                     let fault = "its wire name was restored in";
@@ -117,7 +125,7 @@ impl VisitMut for Changes<'_> {
             let mut readers = Vec::new();
             for item in items.iter_mut() {
                 if let syn::Item::Struct(item) = item {
-                    change_struct(item, &self.contract.renamed);
+                    change_struct(item, &self.contract.renamed, self.schemars);
                     readers.extend(reader(item));
                 }
             }
@@ -132,7 +140,7 @@ fn code(tokens: &impl ToTokens) -> String {
 }
 
 /// A new field in the contract must break nobody; times are written as the service writes them.
-fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>) {
+fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>, schemars: bool) {
     item.attrs.push(syn::parse_quote!(#[non_exhaustive]));
     for field in &mut item.fields {
         // Lets a nullable field be missing, too; it is still written as null.
@@ -150,7 +158,7 @@ fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>)
             _ => continue,
         };
         field.attrs.push(syn::parse_quote!(#[serde(#missing with = #functions)]));
-        if with_schemars() {
+        if schemars {
             field.attrs.push(syn::parse_quote!(#[schemars(with = #written)]));
         }
     }

@@ -21,6 +21,9 @@ const NEEDED: &[&str] = &["limit", "offset", "marker", "with_count"];
 pub struct Contract {
     /// What progenitor generates a client from.
     pub document: Value,
+    /// How many operations there are.
+    pub requests: usize,
+    /// Those that list.
     pub operations: Vec<Operation>,
     /// Those of every operation.
     pub parameters: Vec<Parameter>,
@@ -77,10 +80,7 @@ pub struct OpenEnum {
 
 impl Contract {
     pub fn load(contract: &str) -> Result<Self, String> {
-        // Read twice, because only YAML's own value type refuses a key that is written twice.
-        yaml_serde::from_str::<yaml_serde::Value>(contract).map_err(text)?;
-        let document: Value = yaml_serde::from_str(contract).map_err(text)?;
-
+        let document = document(contract)?;
         let paths = document["paths"].as_object().into_iter().flatten();
         let operations: Vec<_> =
             paths.map(|(path, item)| operation(path, item, &document)).collect::<Result<_, _>>()?;
@@ -100,8 +100,27 @@ impl Contract {
         let headers = [token].into_iter().chain(response.map(String::as_str)).map(str::to_owned).collect();
         let open_enums = open_enums(&document)?;
         let (document, renamed) = prepare(document, &kept)?;
-        Ok(Self { document, operations, parameters, open_enums, headers, renamed })
+        Ok(Self { document, requests: operations.len(), operations, parameters, open_enums, headers, renamed })
     }
+
+    /// The contract of the identity service: one operation `post` without parameters.
+    pub fn load_sign_in(contract: &str) -> Result<Self, String> {
+        let document = document(contract)?;
+        let mut paths = document["paths"].as_object().into_iter().flat_map(Map::values);
+        let (Some(item), None) = (paths.next(), paths.next()) else { return Err("it has not one path".to_owned()) };
+        let response = item["post"]["responses"]["201"]["headers"].as_object();
+        let headers = response.ok_or("there is no operation `post` whose response 201 has headers")?;
+        let headers = headers.keys().cloned().collect();
+        let (document, renamed) = prepare(document, &[])?;
+        let (operations, parameters, open_enums) = Default::default();
+        Ok(Self { document, requests: 1, operations, parameters, open_enums, headers, renamed })
+    }
+}
+
+fn document(contract: &str) -> Result<Value, String> {
+    // Read twice, because only YAML's own value type refuses a key that is written twice.
+    yaml_serde::from_str::<yaml_serde::Value>(contract).map_err(text)?;
+    yaml_serde::from_str(contract).map_err(text)
 }
 
 // ------------------------------------------------------------------------------- operations --
@@ -301,7 +320,8 @@ fn open_enums(document: &Value) -> Result<Vec<OpenEnum>, String> {
 /// Leaves in the contract what progenitor can use. Returns the Rust names of properties, too.
 fn prepare(mut document: Value, parameters: &[Value]) -> Result<(Value, BTreeMap<String, String>), String> {
     for item in children(&mut document, "/paths").into_iter().flat_map(Map::values_mut) {
-        if let Some(operation) = item.get_mut("get") {
+        let methods = item.as_object_mut().into_iter().flat_map(Map::iter_mut);
+        for (_, operation) in methods.filter(|(method, _)| ["get", "post"].contains(&method.as_str())) {
             set(operation, "parameters", json!(parameters));
             // An error's body need not be JSON, whatever the contract says, and progenitor would lose
             // the status with a body that it can't decode. Without a schema the response arrives whole.

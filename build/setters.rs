@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
 use crate::contract::{Contract, Kind, OpenEnum, Operation, Parameter};
-use crate::with_schemars;
+use crate::feature;
 
 /// The parameters, the setters of `ListBackups`, and how each operation is sent.
 pub fn setters(contract: &Contract) -> TokenStream {
@@ -193,7 +193,7 @@ fn open_enum(set: &OpenEnum) -> TokenStream {
     let variants: Vec<_> = values.iter().map(|value| format_ident!("{}", value.to_pascal_case())).collect();
     let docs = values.iter().map(|value| format!("`{value}`"));
     let name = format_ident!("{}", name.to_pascal_case());
-    let schemars = with_schemars().then(|| quote!(#[derive(::schemars::JsonSchema)] #[schemars(with = "String")]));
+    let schemars = feature("SCHEMARS").then(|| quote!(#[derive(::schemars::JsonSchema)] #[schemars(with = "String")]));
     quote! {
         #[doc = #description]
         #[derive(Clone, Debug, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::query::Microversion;
-use crate::transport::token::{self, TokenProvider, Tokens};
+use crate::transport::token::{self, Token, TokenProvider, Tokens};
 use crate::transport::{RetryPolicy, Settings, Transport, endpoint};
 use crate::{BackupDetail, Error, ListBackups};
 
@@ -33,7 +33,8 @@ impl Client {
     ///
     /// The endpoint is an http or https address: a host (`https://host`), the service's place on it
     /// (`https://host/volume`), either of them with the version (`https://host/volume/v3`), or what a catalog
-    /// has (`https://host/volume/v3/{project_id}`).
+    /// has (`https://host/volume/v3/{project_id}`). One of another version (`https://host/v2/{project_id}`) is used
+    /// with `v3`.
     ///
     /// The token goes to this address only. Where it is `http://` and the environment has an `http_proxy`, that
     /// proxy sees the token in clear text: use `https://`, or [`http`](ClientBuilder::http) with `no_proxy`.
@@ -45,11 +46,15 @@ impl Client {
             settings: Settings::default(),
             timeout: None,
             connect_timeout: None,
-            http: reqwest::Client::builder()
-                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(Duration::from_secs(10))
-                .timeout(Duration::from_secs(60)),
+            http: Self::http_defaults(),
         }
+    }
+
+    pub(crate) fn http_defaults() -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(60))
     }
 
     /// A request for the project's backups: id, name and links of each.
@@ -86,13 +91,17 @@ impl ClientBuilder {
     /// Sets the token, scoped to the project. It is sent as `X-Auth-Token`, to the endpoint only. Default:
     /// none, for where something else authenticates the requests; a service responds with status 401 to
     /// requests without a token.
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = token::header(token.into()).map(|header| self.settings.tokens = Tokens::Fixed(Some(header)));
+    ///
+    /// It is a string, a [`SecretString`](secrecy::SecretString) or a [`Token`]. It is not renewed: for that,
+    /// there is [`token_provider`](Self::token_provider).
+    pub fn token(mut self, token: impl Into<Token>) -> Self {
+        self.token = token::header(&token.into()).map(|header| self.settings.tokens = Tokens::Fixed(Some(header)));
         self
     }
 
     /// Sets a provider of tokens, in place of a fixed [`token`](Self::token): it is called before the first
-    /// request, and once more per page where the service rejects a token.
+    /// request, ahead of a token's expiry where that is known, and once more per page where the service rejects a
+    /// token. [`token_fn`](crate::token_fn) makes one from a closure.
     pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
         self.settings.tokens = Tokens::provided(provider);
         self.token = Ok(());

@@ -20,6 +20,7 @@ use crate::query::{Cursor, Microversion};
 /// - [`is_unauthorized`](Self::is_unauthorized): the token is missing, malformed, expired or revoked (Cinder
 ///   responds to all four alike). Get a new one. A revoked token can work for another five minutes on some of
 ///   the service's processes.
+/// - [`SignIn`](Self::SignIn): the identity service refuses the credentials, or does not respond.
 /// - [`is_forbidden`](Self::is_forbidden): the token's roles do not allow listing backups.
 /// - [`is_wrong_project`](Self::is_wrong_project): the project of the endpoint is not the token's.
 /// - [`is_invalid_request`](Self::is_invalid_request), "Invalid filters": the operator has not enabled this
@@ -127,6 +128,16 @@ pub enum Error {
         /// What the provider reports, or what is wrong with its token.
         source: Arc<dyn StdError + Send + Sync>,
     },
+    /// Signing in failed: the identity service did not respond with a token.
+    ///
+    /// The methods of this error, such as [`status`](Self::status), are those of its cause.
+    #[non_exhaustive]
+    SignIn {
+        /// The address of the identity service.
+        auth_url: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// The response does not state that the microversion of the request was applied, so that the service may
     /// have ignored a filter. None of its backups was yielded.
     ///
@@ -187,6 +198,7 @@ impl Error {
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
+            Self::SignIn { source, .. } => source.status(),
             _ => None,
         }
     }
@@ -202,6 +214,7 @@ impl Error {
             | Self::TooLarge { request_id, .. }
             | Self::MicroversionNotHonored { request_id, .. }
             | Self::Pagination { request_id, .. } => request_id.as_deref(),
+            Self::SignIn { source, .. } => source.request_id(),
             _ => None,
         }
     }
@@ -218,6 +231,7 @@ impl Error {
             | Self::Redirect { attempts, .. }
             | Self::MicroversionNotHonored { attempts, .. }
             | Self::PageDeadline { attempts, .. } => *attempts,
+            Self::SignIn { source, .. } => source.attempts(),
             Self::InvalidConfig { .. } | Self::InvalidRequest { .. } | Self::Token { .. } => 0,
             Self::Pagination { .. } => 1,
         }
@@ -252,11 +266,12 @@ impl Error {
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Status { fault, .. } => fault.as_deref(),
+            Self::SignIn { source, .. } => source.fault(),
             _ => None,
         }
     }
 
-    /// Whether the token was not accepted (status 401).
+    /// Whether the token, or the credentials that sign in, were not accepted (status 401).
     #[must_use]
     pub fn is_unauthorized(&self) -> bool {
         self.status() == Some(StatusCode::UNAUTHORIZED)
@@ -299,7 +314,11 @@ impl Error {
     /// the statuses 408 and 504.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Self::PageDeadline { .. }) || self.by_reqwest().is_some_and(reqwest::Error::is_timeout)
+        match self {
+            Self::SignIn { source, .. } => source.is_timeout(),
+            Self::PageDeadline { .. } => true,
+            _ => self.by_reqwest().is_some_and(reqwest::Error::is_timeout),
+        }
     }
 
     pub(crate) fn by_reqwest(&self) -> Option<&reqwest::Error> {
@@ -346,6 +365,16 @@ fn transport(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> fmt::Result
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // The cause states its attempts and request id.
+            Self::SignIn { auth_url, source } => {
+                write!(f, "could not sign in at {auth_url}: ")?;
+                return match &**source {
+                    Self::Undecodable { text, source, .. } if source.line() != 0 => {
+                        write!(f, "the response is not that of an identity service; it starts with {text:?}")
+                    }
+                    source => source.fmt(f),
+                };
+            }
             Self::InvalidConfig { setting, reason } => write!(f, "invalid {setting}: {reason}"),
             Self::InvalidRequest { parameter, reason } => write!(f, "invalid parameter {parameter}: {reason}"),
             Self::Transport { source, .. } => match self.by_reqwest() {
@@ -403,6 +432,7 @@ impl StdError for Error {
             Self::Transport { source, .. } => Some(&**source),
             Self::Undecodable { source, .. } => Some(source),
             Self::Token { source } => Some(&**source),
+            Self::SignIn { source, .. } => source.source(),
             Self::PageDeadline { last, .. } => last.as_deref().map(|last| last as _),
             _ => None,
         }

@@ -9,6 +9,9 @@
 
 mod client;
 mod error;
+#[cfg(feature = "keystone")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keystone")))]
+pub mod keystone;
 mod list;
 mod page;
 mod paging;
@@ -48,7 +51,7 @@ pub mod fuzzing {
     }
 
     pub fn fault(body: &[u8]) -> (Option<Fault>, String) {
-        let clean = |text: &str| fault::Redactor::new(None).clean(text);
+        let clean = |text: &str| fault::Redactor::new(None, None).clean(text);
         let json = serde_json::from_slice(body).ok();
         let fault = json.and_then(|json| fault::read_fault(&json, clean)).map(|(fault, _)| fault);
         (fault, clean(&String::from_utf8_lossy(body)))
@@ -59,7 +62,7 @@ pub mod fuzzing {
     }
 
     pub fn redact(token: &HeaderValue, text: &str) -> String {
-        fault::Redactor::new(Some(token)).clean(text)
+        fault::Redactor::new(Some(token), None).clean(text)
     }
 
     pub fn retry_after(value: HeaderValue) -> Option<Duration> {
@@ -81,5 +84,7 @@ pub use query::parameter::Parameter;
 pub use query::row::Row;
 /// The version whose builder [`ClientBuilder::http`] takes and whose error [`Error::Transport`] has.
 pub use reqwest;
+/// The version whose secrets [`Token`] has.
+pub use secrecy;
 pub use transport::retry::RetryPolicy;
-pub use transport::token::TokenProvider;
+pub use transport::token::{Token, TokenFn, TokenProvider, token_fn};

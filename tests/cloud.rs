@@ -11,6 +11,8 @@ mod http;
 mod lists;
 #[path = "support/openapi.rs"]
 mod openapi;
+#[path = "cloud/sign_in.rs"]
+mod sign_in;
 #[path = "support/cloud.rs"]
 mod support;
 

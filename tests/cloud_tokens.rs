@@ -1,5 +1,5 @@
 //! Tokens of the real Keystone that expire within seconds:
-//! `CLOUD_TOKEN_SECONDS=10 CLOUD_TOKEN_CACHE_SECONDS=-1 tests/cloud/cloud.sh run cargo test --test cloud_tokens -- --ignored`.
+//! `CLOUD_TOKEN_SECONDS=20 CLOUD_TOKEN_CACHE_SECONDS=-1 tests/cloud/cloud.sh run cargo test --test cloud_tokens -- --ignored`.
 
 #[path = "support/http.rs"]
 mod http;
@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use support::{Cloud, token, var};
-use vbs_client::Client;
+use support::{Cloud, http_client, ready, token, var};
+use vbs_client::keystone::Credentials;
+use vbs_client::{Client, Error, Token, token_fn};
 
 /// Until every token that there is now has expired.
 async fn expiry() {
@@ -24,19 +25,23 @@ async fn expiry() {
     tokio::time::sleep(Duration::from_secs(lifetime + 2)).await;
 }
 
+/// Keystone takes a quarter of a second for each request: with all tests at once, tokens expire in its queue.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 fn client(cloud: &Cloud) -> (Client, Arc<AtomicUsize>) {
     let rejected = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&rejected);
-    let provider = move |old: Option<String>| {
+    let provider = token_fn(move |old: Option<Token>| {
         count.fetch_add(usize::from(old.is_some()), Ordering::Relaxed);
         async { Ok::<_, std::convert::Infallible>(token("demo", "demo").await) }
-    };
+    });
     (cloud.builder().token_provider(provider).build().unwrap(), rejected)
 }
 
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn pagination_outlives_its_tokens() {
+    let _alone = ALONE.lock().await;
     let cloud = Cloud::plain().await;
     let (client, rejected) = client(&cloud);
     let mut pages = client.list_backups().limit(1000).prefetch(false).pages();
@@ -54,6 +59,7 @@ async fn pagination_outlives_its_tokens() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn concurrent_requests_with_an_expired_token_share_one_renewal() {
+    let _alone = ALONE.lock().await;
     let cloud = Cloud::plain().await;
     let (client, rejected) = client(&cloud);
     client.list_backups().count().await.unwrap();
@@ -66,11 +72,92 @@ async fn concurrent_requests_with_an_expired_token_share_one_renewal() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn a_token_without_a_provider_is_an_error_once_it_has_expired() {
+    let _alone = ALONE.lock().await;
     let cloud = Cloud::plain().await;
-    let client = cloud.client().await;
+    let client = cloud.builder().token(token("demo", "demo").await).build().unwrap();
     client.list_backups().count().await.unwrap();
     expiry().await;
     let error = client.list_backups().count().await.unwrap_err();
     assert!(error.is_unauthorized(), "{error:?}");
     assert_eq!(error.fault().unwrap().kind.as_deref(), Some("Unauthorized"));
+}
+
+/// Each page takes some seconds, so that the listing takes more than the lives of two tokens.
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_listing_outlives_its_tokens_by_signing_in_again() {
+    let _alone = ALONE.lock().await;
+    join_all([1, 8].map(|concurrency| async move {
+        let cloud = Cloud::plain().await;
+        let client = cloud.client().await;
+        let mut pages = client.list_backups().limit(500).concurrency(concurrency).pages();
+        let mut rows = 0;
+        while let Some(page) = pages.try_next().await.unwrap() {
+            rows += page.backups.len();
+            tokio::time::sleep(Duration::from_secs(var("CLOUD_TOKEN_SECONDS").parse::<u64>().unwrap() / 3)).await;
+        }
+        assert_eq!(rows, 2500);
+        let mut tokens: Vec<_> = cloud.exchanges().into_iter().map(|(token, _)| token).collect();
+        tokens.dedup();
+        assert!(tokens.len() >= 2, "concurrency {concurrency}: {}", tokens.len());
+    }))
+    .await;
+}
+
+/// The whole life of a token passes between two pages.
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_listing_that_rests_for_longer_than_a_token_lives_finds_another_one() {
+    let _alone = ALONE.lock().await;
+    join_all([1, 8].map(|concurrency| async move {
+        let cloud = Cloud::plain().await;
+        let client = cloud.client().await;
+        let mut pages = client.list_backups().limit(200).concurrency(concurrency).prefetch(false).pages();
+        let mut rows = pages.try_next().await.unwrap().unwrap().backups.len();
+        expiry().await;
+        while let Some(page) = pages.try_next().await.unwrap() {
+            rows += page.backups.len();
+        }
+        assert_eq!(rows, 2500);
+        let (tokens, _): (Vec<_>, Vec<_>) = cloud.exchanges().into_iter().unzip();
+        assert_ne!(tokens.first(), tokens.last());
+    }))
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_revoked_token_is_replaced_in_the_middle_of_a_listing() {
+    let _alone = ALONE.lock().await;
+    for concurrency in [1, 8] {
+        let cloud = Cloud::plain().await;
+        let client = cloud.client().await;
+        let mut pages = client.list_backups().limit(200).concurrency(concurrency).prefetch(false).pages();
+        let mut rows = pages.try_next().await.unwrap().unwrap().backups.len();
+        let (revoked, _) = cloud.exchanges()[0].clone();
+        let revocation = http_client().delete(var("OS_AUTH_URL") + "/auth/tokens").header("X-Auth-Token", &revoked);
+        assert_eq!(revocation.header("X-Subject-Token", &revoked).send().await.unwrap().status(), 204);
+        while let Some(page) = pages.try_next().await.unwrap() {
+            rows += page.backups.len();
+        }
+        assert_eq!(rows, 2500);
+        let statuses: Vec<_> = cloud.exchanges().into_iter().map(|(_, status)| status).collect();
+        assert!(statuses.contains(&401) && statuses.ends_with(&[200]), "{statuses:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_token_from_a_token_is_not_renewed_and_the_error_says_so() {
+    let _alone = ALONE.lock().await;
+    let cloud = Cloud::plain().await;
+    let credentials = Credentials::token(var("OS_AUTH_URL"), token("demo", "demo").await);
+    let credentials = ready(credentials).project_id(var("OS_PROJECT_ID")).endpoint(&cloud.endpoint);
+    let client = credentials.sign_in().await.unwrap().build().unwrap();
+    client.list_backups().count().await.unwrap();
+    expiry().await;
+    let error = client.list_backups().count().await.unwrap_err();
+    assert!(matches!(error, Error::Token { .. }), "{error:?}");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("another token can't renew it"), "{source}");
 }

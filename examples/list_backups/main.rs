@@ -62,8 +62,9 @@ fn command() -> Command {
     Command::new("list_backups")
         .about("Lists a project's volume backups, all pages of them.")
         .after_help(
-            "Which service: VBS_ENDPOINT, OS_PROJECT_ID (unless the endpoint has it) and OS_TOKEN from the environment. \
-             Without VBS_ENDPOINT it lists demo data from a server of its own.",
+            "Which cloud: OS_CLOUD (clouds.yaml) or OS_* from the environment; or VBS_ENDPOINT, OS_PROJECT_ID (unless the \
+             endpoint has it) and OS_TOKEN. Without OS_CLOUD, OS_AUTH_URL and VBS_ENDPOINT it lists demo data from a \
+             server of its own.",
         )
         .next_line_help(true)
         .args(options)
@@ -115,8 +116,9 @@ async fn run(arguments: &ArgMatches) -> Result<(), Box<dyn Error>> {
 }
 
 async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<MockServer>), Box<dyn Error>> {
-    let Ok(endpoint) = std::env::var("VBS_ENDPOINT") else {
-        let note = "demo data: these backups are made up, VBS_ENDPOINT is not set";
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !["OS_CLOUD", "OS_AUTH_URL", "VBS_ENDPOINT"].iter().any(is_set) {
+        let note = "demo data: these backups are made up, OS_CLOUD, OS_AUTH_URL and VBS_ENDPOINT are not set";
         // Standard output belongs to the document.
         if json {
             writeln!(io::stderr(), "{note}")?
@@ -130,10 +132,6 @@ async fn client(json: bool, out: &mut impl Write) -> Result<(Client, Option<Mock
             .http(|http| http.no_proxy())
             .build()?;
         return Ok((client, Some(server)));
-    };
-    let mut builder = Client::builder(endpoint).token(std::env::var("OS_TOKEN").map_err(|_| "OS_TOKEN is not set")?);
-    if let Ok(project_id) = std::env::var("OS_PROJECT_ID") {
-        builder = builder.project_id(project_id);
     }
-    Ok((builder.build()?, None))
+    Ok((Client::from_env().await?, None))
 }

@@ -1,14 +1,14 @@
 //! [`Pager`]: all pages of a listing, in order.
 
 use super::continuity;
+use super::continuity::LastPage;
 use super::cycle::CycleDetector;
 use super::listing::Listing;
 use super::read_ahead::{InFlightPage, ReadAhead};
-use super::recovery::LastPage;
 use crate::Error;
 use crate::generated::parameters::{OFFSET, WITH_COUNT};
 use crate::query::{Cursor, Query, Row, Value};
-use crate::transport::Response;
+use crate::transport::{KeepFresh, Response};
 
 /// The size of a page as long as the service has not shown another one: Cinder's default maximum.
 const DEFAULT_MAX_LIMIT: u64 = 1000;
@@ -38,6 +38,8 @@ pub(crate) struct Pager<T> {
     new_rows: u64,
     /// How many rows a full page has; 0 where that is not known.
     page_size: u64,
+    /// As long as there are pages to fetch.
+    keep_fresh: Option<KeepFresh>,
 }
 
 enum Position {
@@ -68,6 +70,7 @@ impl<T: Row> Pager<T> {
             requested: 0,
             new_rows: 0,
             page_size: limit.filter(|limit| *limit <= DEFAULT_MAX_LIMIT).unwrap_or(0),
+            keep_fresh: None,
         }
     }
 
@@ -75,7 +78,10 @@ impl<T: Row> Pager<T> {
     pub(crate) async fn next_page(&mut self) -> Result<Option<Response<T>>, Error> {
         match &mut self.position {
             Position::End(error) => return error.take().map_or(Ok(None), Err),
-            Position::Start => self.listing.check_pages()?,
+            Position::Start => {
+                self.listing.check_pages()?;
+                self.keep_fresh = self.listing.transport.settings.tokens.keep_fresh();
+            }
             Position::Middle => {}
         }
         let mut response = self.fetch_next().await?;
@@ -89,6 +95,7 @@ impl<T: Row> Pager<T> {
         self.position = self.advance(&response);
         if !matches!(self.position, Position::Middle) {
             self.read_ahead.pages.clear();
+            self.keep_fresh = None;
         } else if self.listing.prefetch {
             if self.read_ahead.pages.is_empty() {
                 let next = self.request_next(true);

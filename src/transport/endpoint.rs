@@ -37,8 +37,10 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     let path = url.path().strip_suffix('/').unwrap_or(url.path());
     let mut segments: Vec<&str> = path.split('/').skip(1).collect();
     let project_id = match segments.as_slice() {
-        [.., "v3"] => None,
-        [.., "v3", project_id] if !project_id.is_empty() => Some((*project_id).to_owned()),
+        [.., version] if is_api_version(version) => None,
+        [.., version, project_id] if is_api_version(version) && !project_id.is_empty() => {
+            Some((*project_id).to_owned())
+        }
         _ => {
             segments.push("v3");
             None
@@ -46,10 +48,15 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     };
     segments.truncate(segments.len() - 1 - usize::from(project_id.is_some()));
     if segments.iter().any(|segment| segment.is_empty() || is_version(segment)) {
-        return refuse("its path does not end before the version, with v3, or with v3 and the project id");
+        return refuse("its path does not end before the version, with it, or with it and the project id");
     }
     let origin = url.origin().ascii_serialization();
     Ok((segments.iter().fold(origin, |address, segment| address + "/" + segment), project_id))
+}
+
+/// Whether a segment is a version of the API. Some catalogs have an older one than is used here.
+fn is_api_version(segment: &str) -> bool {
+    ["v1", "v2", "v3"].contains(&segment)
 }
 
 /// Whether a segment is a version, such as `v2` or `v3.0`.
@@ -80,6 +87,9 @@ mod tests {
             ("https://host/volume/v3", "https://host/volume", None),
             ("https://host/volume/v3/b23b-5_Z", "https://host/volume", Some("b23b-5_Z")),
             ("https://host/a/b/v3/p/", "https://host/a/b", Some("p")),
+            ("https://vbs.eu-de.otc.t-systems.com/v2/", "https://vbs.eu-de.otc.t-systems.com", None),
+            ("https://host/v2/p", "https://host", Some("p")),
+            ("https://host/volume/v1/p/", "https://host/volume", Some("p")),
         ] {
             assert_eq!(parse(endpoint).unwrap(), (base.to_owned(), project_id.map(str::to_owned)), "{endpoint}");
         }
@@ -106,9 +116,10 @@ mod tests {
             "https://host/?",
             "https://host/v3#f",
             "https://host/v3/p/backups",
-            "https://host/v2/p",
-            "https://host/v2",
+            "https://host/v2/p/backups",
+            "https://host/v2/v3/p",
             "https://host/v3.0",
+            "https://host/v4",
             "https://host//v3",
             "https://host/v3//",
             "https://host/V3",

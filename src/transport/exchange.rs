@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use tracing::field::{Empty, debug};
 use tracing::{Instrument, Span};
 
-use super::fault::Redactor;
+use super::fault::{Exchange, Redactor};
 use super::hooks::{Head, RequestContext};
-use super::retry::{RetryPolicy, retry_after};
-use super::token::{Token, Tokens};
+use super::retry::{Failure, RetryPolicy, retry_after};
+use super::runtime::Spawned;
+use super::token::{Issued, Tokens};
 use crate::Error;
 use crate::generated::{self, OPENSTACK_API_VERSION};
 use crate::query::{Cursor, List, Microversion, Query, Row};
@@ -83,23 +84,19 @@ pub(crate) struct Response<T> {
 /// The outcome of one attempt.
 pub(crate) type Outcome<T> = Result<Response<T>, Failure>;
 
-/// An attempt that failed.
-pub(crate) struct Failure {
-    pub(crate) error: Error,
-    /// The response's `Retry-After`.
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) at: Instant,
-    /// Whether the attempt has used up the page's renewal of a rejected token.
-    pub(crate) renewed: bool,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { error, retry_after: None, at: Instant::now(), renewed: false }
-    }
-}
-
 impl Transport {
+    /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
+    pub(crate) async fn fetch<T: Row>(
+        &self,
+        request: &PageRequest,
+        policy: &RetryPolicy,
+        deadline: Option<Instant>,
+        in_flight: Option<Spawned<Outcome<T>>>,
+    ) -> Result<Response<T>, Error> {
+        let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
+        policy.run(Some(request.page), deadline, in_flight, start).await
+    }
+
     /// Makes one attempt. A token that the service rejects is renewed, and the request repeated, if it
     /// `may_renew`.
     pub(crate) async fn attempt<T: Row>(&self, request: &PageRequest, attempt: u32, may_renew: bool) -> Outcome<T> {
@@ -117,7 +114,7 @@ impl Transport {
         }
     }
 
-    async fn send<T: Row>(&self, request: &PageRequest, token: &Token, attempt: u32) -> Outcome<T> {
+    async fn send<T: Row>(&self, request: &PageRequest, token: &Issued, attempt: u32) -> Outcome<T> {
         let span = tracing::debug_span!(
             "request",
             operation = T::OPERATION,
@@ -131,7 +128,7 @@ impl Transport {
     }
 
     /// One request and its response, decoded and checked to be in the microversion of the request.
-    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Token) -> Outcome<T> {
+    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Issued) -> Outcome<T> {
         let (span, start) = (Span::current(), Instant::now());
         let context = RequestContext {
             token: token.header.clone(),
@@ -143,7 +140,7 @@ impl Transport {
         let client = generated::Client::new_with_client(&self.endpoint, self.http.clone(), context);
         let sent = T::send(&request.query, &client, &self.project_id).await;
 
-        let redactor = Redactor::new(token.header.as_ref());
+        let redactor = Redactor::new(token.header.as_ref(), None);
         let head = client.inner.head.get();
         let request_id = head.and_then(|head| redactor.request_id(&head.headers));
         request_id.as_deref().map(|request_id| span.record("request_id", request_id));
@@ -152,7 +149,14 @@ impl Transport {
 
         let result = match sent {
             Ok(list) => self.response(list, request, head, request_id, redactor),
-            Err(error) => Err(redactor.error(error, head, request_id, &request.query, self).await),
+            Err(error) => {
+                let exchange = Exchange {
+                    endpoint: &self.endpoint,
+                    body_limit: self.settings.body_limit,
+                    marker: request.query.marker(),
+                };
+                Err(redactor.error(error, head, request_id, &exchange).await)
+            }
         };
         result.map_err(|error| Failure {
             retry_after: head.and_then(|head| retry_after(&head.headers)),

@@ -8,11 +8,9 @@ use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 use serde_json::{Map, Value};
 
-use super::exchange::Transport;
 use super::hooks::Head;
 use crate::error::causes;
 use crate::generated::X_OPENSTACK_REQUEST_ID;
-use crate::query::Query;
 use crate::{Error, Fault};
 
 /// How much of the body of a failed response is read, in bytes.
@@ -27,44 +25,42 @@ const WINDOW: usize = 16;
 /// Shorter tokens are not looked for: they could be part of any word.
 const MIN_TOKEN: usize = 8;
 
-/// How many characters an encoding may take for one, as `\u0041` does.
-const MAX_ESCAPE: usize = 6;
+/// How many characters an encoding may take for one, as `\ud83d\ude00` does.
+const MAX_ESCAPE: usize = 12;
 
-/// Reads what servers send, and takes the token out of it, even where a server has sent it back.
+/// Shorter passwords are not looked for.
+const MIN_PASSWORD: usize = 4;
+
+/// What an error has to know of a request.
+pub(crate) struct Exchange<'a> {
+    /// Where it was sent, without its path and query.
+    pub(crate) endpoint: &'a str,
+    pub(crate) body_limit: usize,
+    pub(crate) marker: Option<&'a str>,
+}
+
+/// The digits of the longest entity: `&#1114111;`.
+const MAX_DIGITS: usize = 7;
+
+/// Reads what servers send, and takes the secrets out of it, even where a server has sent them back: the token,
+/// and the password that it was obtained with.
 #[derive(Clone, Copy)]
-pub(crate) struct Redactor<'a>(&'a str);
+pub(crate) struct Redactor<'a> {
+    token: &'a str,
+    password: &'a str,
+}
 
 impl<'a> Redactor<'a> {
-    pub(crate) fn new(token: Option<&'a HeaderValue>) -> Self {
-        Self(token.and_then(|token| token.to_str().ok()).filter(|token| token.len() >= MIN_TOKEN).unwrap_or_default())
+    pub(crate) fn new(token: Option<&'a HeaderValue>, password: Option<&'a str>) -> Self {
+        let token = token.and_then(|token| token.to_str().ok()).filter(|token| token.len() >= MIN_TOKEN);
+        let password = password.filter(|password| password.chars().count() >= MIN_PASSWORD);
+        Self { token: token.unwrap_or_default(), password: password.unwrap_or_default() }
     }
 
-    /// A text without the token, in upper and lower case, cut, wrapped or escaped.
+    /// A text without the secrets.
     fn redact(self, text: &str) -> String {
-        // As it is, too: what looks like an escape may end with the token's first characters.
-        self.redact_as(first_character, &self.redact_as(unescape, text))
-    }
-
-    /// The same, where its characters are read so.
-    fn redact_as(self, read: Read, text: &str) -> String {
-        let (token, _) = significant(self.0, read);
-        let (characters, places) = significant(text, read);
-        let length = token.len().clamp(1, WINDOW);
-        let mut redacted = String::new();
-        let mut copied = 0;
-        // Where a part of the token ends, in `characters`.
-        let mut end = 0;
-        for (at, place) in places.iter().enumerate() {
-            if characters.get(at..at + length).is_some_and(|window| !token.is_empty() && token.contains(window)) {
-                if at >= end {
-                    redacted += text.get(copied..place.0).unwrap_or_default();
-                    redacted += "[token]";
-                }
-                end = at + length;
-                copied = places.get(end - 1).map_or(copied, |last| last.1);
-            }
-        }
-        redacted + text.get(copied..).unwrap_or_default()
+        let text = redact(text, self.token, "[token]");
+        if self.password.is_empty() { text } else { redact(&text, self.password, "[secret]") }
     }
 
     /// The start of a text, without the token.
@@ -92,8 +88,7 @@ impl<'a> Redactor<'a> {
         error: progenitor_client::Error,
         head: Option<&Head>,
         request_id: Option<String>,
-        query: &Query,
-        transport: &Transport,
+        exchange: &Exchange<'_>,
     ) -> Error {
         use progenitor_client::Error as Generated;
         match error {
@@ -101,9 +96,9 @@ impl<'a> Redactor<'a> {
             | Generated::ResponseBodyError(source)
             | Generated::InvalidUpgrade(source) => {
                 if causes(&source).any(<dyn StdError>::is::<LengthLimitError>) {
-                    Error::TooLarge { request_id, attempts: 1, limit: transport.settings.body_limit }
+                    Error::TooLarge { request_id, attempts: 1, limit: exchange.body_limit }
                 } else {
-                    Error::Transport { request_id, attempts: 1, source: self.transport(source, &transport.endpoint) }
+                    Error::Transport { request_id, attempts: 1, source: self.transport(source, exchange.endpoint) }
                 }
             }
             Generated::InvalidResponsePayload(body, source) => Error::Undecodable {
@@ -113,7 +108,7 @@ impl<'a> Redactor<'a> {
                 text: self.start(&String::from_utf8_lossy(body.get(..MAX_BODY).unwrap_or(&body))),
                 source: self.decode_error(&source),
             },
-            Generated::UnexpectedResponse(response) => self.status(response, request_id, query).await,
+            Generated::UnexpectedResponse(response) => self.status(response, request_id, exchange.marker).await,
             // The values were checked before, more strictly, and build.rs leaves no response for the first one.
             Generated::ErrorResponse(_) | Generated::InvalidRequest(_) | Generated::Custom(_) => {
                 Error::InvalidRequest { parameter: "request".to_owned(), reason: "it can't be built".to_owned() }
@@ -146,7 +141,7 @@ impl<'a> Redactor<'a> {
         serde::de::Error::custom(message + &place)
     }
 
-    async fn status(self, response: Response, request_id: Option<String>, query: &Query) -> Error {
+    async fn status(self, response: Response, request_id: Option<String>, marker: Option<&str>) -> Error {
         let status = response.status();
         if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             let location = response.headers().get(LOCATION);
@@ -162,10 +157,42 @@ impl<'a> Redactor<'a> {
             attempts: 1,
             text: self.clean(&String::from_utf8_lossy(&body)),
             marker_gone: status == StatusCode::NOT_FOUND
-                && query.marker().zip(fault.as_ref()).is_some_and(|(id, fault)| names_backup(&fault.message, id)),
+                && marker.zip(fault.as_ref()).is_some_and(|(id, fault)| names_backup(&fault.message, id)),
             fault: fault.map(Box::new),
         }
     }
+}
+
+/// A text without a secret, in upper and lower case, cut, wrapped or escaped.
+fn redact(text: &str, secret: &str, mark: &str) -> String {
+    // As it is, too: what looks like an escape may end with the secret's first characters.
+    redact_as(first_character, &redact_as(unescape, text, secret, mark), secret, mark)
+}
+
+/// The same, where its characters are read so.
+fn redact_as(read: Read, text: &str, secret: &str, mark: &str) -> String {
+    let ascii = secret.is_ascii();
+    let (secret, own) = significant(secret, read, ascii);
+    let (characters, places) = significant(text, read, ascii);
+    let length = own.len().clamp(1, WINDOW);
+    // Where each character begins in `characters`, and the end.
+    let starts: Vec<_> = characters.char_indices().map(|(start, _)| start).chain([characters.len()]).collect();
+    let mut redacted = String::new();
+    let mut copied = 0;
+    // Where a part of the secret ends, in characters.
+    let mut end = 0;
+    for (at, place) in places.iter().enumerate() {
+        let window = starts.get(at).zip(starts.get(at + length)).and_then(|(from, to)| characters.get(*from..*to));
+        if window.is_some_and(|window| !secret.is_empty() && secret.contains(window)) {
+            if at >= end {
+                redacted += text.get(copied..place.0).unwrap_or_default();
+                redacted += mark;
+            }
+            end = at + length;
+            copied = places.get(end - 1).map_or(copied, |last| last.1);
+        }
+    }
+    redacted + text.get(copied..).unwrap_or_default()
 }
 
 /// The start of a body. One that breaks off is as good: the status decides.
@@ -252,11 +279,12 @@ impl Write for Start {
 type Read = fn(&str) -> Option<(char, usize)>;
 
 /// The characters of a text that a token can have, in lower case, and where each begins and ends in it.
-/// Blanks and line breaks are left out.
-fn significant(text: &str, read: Read) -> (String, Vec<(usize, usize)>) {
+/// Blanks and line breaks are left out; so is what is not ASCII where the secret is.
+fn significant(text: &str, read: Read, ascii: bool) -> (String, Vec<(usize, usize)>) {
     let (mut characters, mut places, mut at) = (String::new(), Vec::new(), 0);
     while let Some((character, length)) = text.get(at..).and_then(read) {
-        if character.is_ascii_graphic() && character != '\\' {
+        let is_text = !character.is_ascii() && !character.is_whitespace() && !ascii;
+        if (character.is_ascii_graphic() || is_text) && character != '\\' {
             characters.push(character.to_ascii_lowercase());
             places.push((at, at + length));
         }
@@ -274,11 +302,18 @@ fn unescape(text: &str) -> Option<(char, usize)> {
     let escapes = [("\\u", 16, Some(4), ""), ("%", 16, Some(2), ""), ("&#x", 16, None, ";"), ("&#", 10, None, ";")];
     let decoded = escapes.iter().find_map(|(start, radix, digits, end)| {
         let rest = text.strip_prefix(start)?;
-        let digits = digits.or_else(|| rest.get(..MAX_ESCAPE + 1).unwrap_or(rest).find(end))?;
+        let digits = digits.or_else(|| first(rest, MAX_DIGITS + 1).find(end))?;
         let code = rest.get(..digits).filter(|code| code.chars().all(|c| c.is_ascii_hexdigit()))?;
         Some((char::from_u32(u32::from_str_radix(code, *radix).ok()?)?, start.len() + digits + end.len()))
     });
-    decoded.or_else(|| first_character(text))
+    decoded.or_else(|| surrogates(text)).or_else(|| first_character(text))
+}
+
+/// A character in the two escapes that JSON has for it: `\ud83d\ude00`.
+fn surrogates(text: &str) -> Option<(char, usize)> {
+    let unit = |at| u16::from_str_radix(text.get(at..)?.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let character = char::decode_utf16([unit(0)?, unit(MAX_ESCAPE / 2)?]).next()?.ok()?;
+    (character.len_utf16() == 2).then_some((character, MAX_ESCAPE))
 }
 
 #[cfg(test)]
@@ -289,7 +324,7 @@ mod tests {
 
     fn redact(text: &str) -> String {
         let header = HeaderValue::from_static(TOKEN);
-        Redactor::new(Some(&header)).redact(text)
+        Redactor::new(Some(&header), None).redact(text)
     }
 
     #[test]
@@ -318,7 +353,7 @@ mod tests {
         let part = |at: usize| token.to_str().unwrap()[at..at + WINDOW].to_owned();
         for start in ["%", "%4", "\\u00", "\\u004", "&#", "&#x", "&#x4", "\\", "%%"] {
             for end in ["", ";", "1", "%", "\\"] {
-                let text = Redactor::new(Some(&token)).redact(&format!("{start}{}{end}", part(10)));
+                let text = Redactor::new(Some(&token), None).redact(&format!("{start}{}{end}", part(10)));
                 assert!(!text.contains(&part(10)), "{start} {end}: {text}");
             }
         }
@@ -331,16 +366,39 @@ mod tests {
         }
         for short in ["", "short"] {
             let header = HeaderValue::from_static(short);
-            assert_eq!(Redactor::new(Some(&header)).redact("a short text"), "a short text");
+            assert_eq!(Redactor::new(Some(&header), None).redact("a short text"), "a short text");
         }
         let header = HeaderValue::from_static("12345678");
-        assert_eq!(Redactor::new(Some(&header)).redact("a12345678b 1234567"), "a[token]b 1234567");
+        assert_eq!(Redactor::new(Some(&header), None).redact("a12345678b 1234567"), "a[token]b 1234567");
+    }
+
+    #[test]
+    fn a_password_is_redacted_like_a_token() {
+        for password in [
+            "abcd",
+            "not a secret",
+            "p\u{e4}ssw\u{f6}rd",
+            "\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}",
+            "a\\b\\c\\d",
+            "k\u{1f511}ey",
+        ] {
+            let redactor = Redactor::new(None, Some(password));
+            let escaped: String = password.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let wrapped: String = password.chars().map(|c| format!("{c}\r\n\u{a0}")).collect();
+            for text in [password, &escaped, wrapped.trim_end()] {
+                assert_eq!(redactor.redact(&format!("no {text}!")), "no [secret]!", "{password}");
+            }
+        }
+        let header = HeaderValue::from_static(TOKEN);
+        let both = Redactor::new(Some(&header), Some("open sesame"));
+        assert_eq!(both.redact(&format!("{TOKEN} for open sesame")), "[token] for [secret]");
+        assert_eq!(Redactor::new(None, Some("abc")).redact("abc"), "abc");
     }
 
     #[test]
     fn a_cut_shows_no_part_of_a_token() {
         let header = HeaderValue::from_static(TOKEN);
-        let redactor = Redactor::new(Some(&header));
+        let redactor = Redactor::new(Some(&header), None);
         let escaped: String = TOKEN.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
         for before in MAX_TEXT - 70..MAX_TEXT + 5 {
             for (token, start) in [(TOKEN, "gA"), (&escaped, "\\u0067")] {
@@ -433,7 +491,7 @@ mod tests {
         assert_eq!(plain_text("bell\u{7} and \u{1b}[31mred"), "bell and [31mred");
         assert_eq!(plain_text("a <style>never ends"), "a");
         assert_eq!(plain_text("a < b <i>c</i> <d"), "a < b c <d");
-        assert_eq!(Redactor("").clean(&"\u{e9}".repeat(MAX_TEXT + 1)).chars().count(), MAX_TEXT + 3);
+        assert_eq!(Redactor::new(None, None).clean(&"\u{e9}".repeat(MAX_TEXT + 1)).chars().count(), MAX_TEXT + 3);
     }
 
     /// In time that grows with the text, not with its square.
@@ -441,7 +499,7 @@ mod tests {
     fn any_text_is_read_in_linear_time() {
         let token = HeaderValue::try_from(TOKEN.repeat(150)).unwrap();
         for tag in ["<", "<a", "< ", "<style", "<a>", "</", "&lt;<", "\\u0041", "%41", "&#", TOKEN] {
-            assert!(Redactor::new(Some(&token)).clean(&tag.repeat(300_000)).len() <= 8 * MAX_TEXT);
+            assert!(Redactor::new(Some(&token), None).clean(&tag.repeat(300_000)).len() <= 8 * MAX_TEXT);
         }
     }
 }

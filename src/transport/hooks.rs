@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use http_body_util::Limited;
-use progenitor_client::{ClientHooks, OperationInfo, ResponseValue};
+use progenitor_client::ResponseValue;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use reqwest::{Response, StatusCode, Version};
 use serde::de::DeserializeOwned;
@@ -30,28 +30,29 @@ pub(crate) struct Head {
     pub(crate) ends_with_connection: bool,
 }
 
-impl ClientHooks<RequestContext> for generated::Client {
-    async fn pre<E>(
-        &self,
-        request: &mut reqwest::Request,
-        _: &OperationInfo,
-    ) -> Result<(), progenitor_client::Error<E>> {
+impl RequestContext {
+    /// Sets the headers of a request.
+    pub(crate) fn prepare(&self, request: &mut reqwest::Request) {
         let headers = request.headers_mut();
         // progenitor's own, which means nothing to the service.
         headers.remove("api-version");
-        if let Some(token) = &self.inner.token {
+        if let Some(token) = &self.token {
             headers.insert(X_AUTH_TOKEN, token.clone());
         }
-        if let Some(microversion) = &self.inner.microversion {
+        if let Some(microversion) = &self.microversion {
             headers.insert(OPENSTACK_API_VERSION, microversion.clone());
         }
-        Ok(())
     }
 
-    async fn exec(&self, request: reqwest::Request, _: &OperationInfo) -> reqwest::Result<Response> {
-        let response: http::Response<reqwest::Body> = self.client.execute(request).await?.into();
+    /// Sends a request, keeps the head of its response, and bounds the body.
+    pub(crate) async fn execute(
+        &self,
+        client: &reqwest::Client,
+        request: reqwest::Request,
+    ) -> reqwest::Result<Response> {
+        let response: http::Response<reqwest::Body> = client.execute(request).await?.into();
         let headers = response.headers();
-        self.inner.head.get_or_init(|| Head {
+        self.head.get_or_init(|| Head {
             status: response.status(),
             headers: headers.clone(),
             ends_with_connection: response.version() < Version::HTTP_2
@@ -59,9 +60,37 @@ impl ClientHooks<RequestContext> for generated::Client {
                 && !headers.contains_key(TRANSFER_ENCODING),
         });
         // This body is decompressed already, so that the limit is that of the memory it takes.
-        Ok(response.map(|body| reqwest::Body::wrap(Limited::new(body, self.inner.body_limit))).into())
+        Ok(response.map(|body| reqwest::Body::wrap(Limited::new(body, self.body_limit))).into())
     }
 }
+
+/// The hooks of a generated client.
+macro_rules! hooks {
+    ($client:ty) => {
+        impl ::progenitor_client::ClientHooks<$crate::transport::RequestContext> for $client {
+            async fn pre<E>(
+                &self,
+                request: &mut ::reqwest::Request,
+                _: &::progenitor_client::OperationInfo,
+            ) -> Result<(), ::progenitor_client::Error<E>> {
+                self.inner.prepare(request);
+                Ok(())
+            }
+
+            async fn exec(
+                &self,
+                request: ::reqwest::Request,
+                _: &::progenitor_client::OperationInfo,
+            ) -> ::reqwest::Result<::reqwest::Response> {
+                self.inner.execute(&self.client, request).await
+            }
+        }
+    };
+}
+
+hooks!(generated::Client);
+#[cfg(feature = "keystone")]
+pub(crate) use hooks;
 
 /// In the generated client, this takes the place of `ResponseValue::from_response`, which is slower.
 pub(crate) async fn decode<T: DeserializeOwned, E>(

@@ -13,3 +13,4 @@ pub(crate) use exchange::{Outcome, PageRequest, Response, Settings, Transport};
 pub(crate) use hooks::{RequestContext, decode};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
+pub(crate) use token::KeepFresh;

@@ -8,11 +8,9 @@ use futures_util::future::OptionFuture;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
-use super::exchange::{Failure, Outcome, PageRequest, Response, Transport};
 use super::runtime::{Spawned, before, on_current_runtime};
 use crate::Error;
 use crate::error::causes;
-use crate::query::Row;
 
 /// How a page is fetched again after a transient fault.
 ///
@@ -110,6 +108,7 @@ impl Error {
             }
             Self::PageDeadline { .. } => true,
             Self::Undecodable { truncated, .. } => *truncated,
+            Self::SignIn { source, .. } => source.is_retryable(),
             Self::Status { status, .. } => {
                 matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
             }
@@ -126,15 +125,32 @@ fn is_certificate_error(error: &reqwest::Error) -> bool {
     error.is_connect() && causes(error).any(refused)
 }
 
-impl Transport {
-    /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
-    pub(crate) async fn fetch<T: Row>(
+/// An attempt that failed.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// The response's `Retry-After`.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) at: Instant,
+    /// Whether the attempt has used up the page's renewal of a rejected token.
+    pub(crate) renewed: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, retry_after: None, at: Instant::now(), renewed: false }
+    }
+}
+
+impl RetryPolicy {
+    /// Makes as many attempts as the policy allows, each with its number and whether it may renew the token. The
+    /// first one may be in flight already.
+    pub(crate) async fn run<T: Send + 'static, F: Future<Output = Result<T, Failure>>>(
         &self,
-        request: &PageRequest,
-        policy: &RetryPolicy,
+        page: Option<u64>,
         deadline: Option<Instant>,
-        mut in_flight: Option<Spawned<Outcome<T>>>,
-    ) -> Result<Response<T>, Error> {
+        mut in_flight: Option<Spawned<Result<T, Failure>>>,
+        start: impl Fn(u32, bool) -> F,
+    ) -> Result<T, Error> {
         let (mut attempt, mut renewed, mut last) = (0_u32, false, None);
         loop {
             attempt = attempt.saturating_add(1);
@@ -143,7 +159,7 @@ impl Transport {
                 let begun = OptionFuture::from(in_flight.map(Spawned::output)).await.flatten();
                 match begun {
                     Some(outcome) => outcome,
-                    None => on_current_runtime(|| self.attempt(request, attempt, !renewed)).await,
+                    None => on_current_runtime(|| start(attempt, !renewed)).await,
                 }
             });
             let Failure { error, retry_after, at, renewed: by_this_attempt } = match outcome.await {
@@ -153,7 +169,7 @@ impl Transport {
             };
             renewed |= by_this_attempt;
             let error = error.after(attempt);
-            let Some(delay) = policy.delay(attempt, retry_after).filter(|_| error.is_retryable()) else {
+            let Some(delay) = self.delay(attempt, retry_after).filter(|_| error.is_retryable()) else {
                 return Err(error);
             };
             let delay = delay.saturating_sub(at.elapsed());
@@ -161,7 +177,7 @@ impl Transport {
             if deadline.is_some_and(|deadline| delay >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);
             }
-            tracing::warn!(page = request.page, attempt, ?delay, %error, "retrying");
+            tracing::warn!(page, attempt, ?delay, %error, "retrying");
             before(deadline, on_current_runtime(|| sleep(delay))).await;
             last = Some(Box::new(error));
         }

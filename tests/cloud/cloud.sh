@@ -279,12 +279,12 @@ start_cinder() {                                # start_cinder NAME PORT URL WOR
 
 # ------------------------------------------- projects, users and the catalog --
 populate_keystone() {
-    "$CLOUD_VENV/bin/python" - "$KEYSTONE_URL" "$PASSWORD" "$CINDER_URL" \
+    "$CLOUD_VENV/bin/python" - "$KEYSTONE_URL" "$PASSWORD" "$CINDER_URL" "$STRICT_URL" \
         "$DEMO_PROJECT" "$OTHER_PROJECT" "$CHANGING_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
 import sys
 import requests
 
-url, password, cinder, demo, other, changing = sys.argv[1:]
+url, password, cinder, strict, demo, other, changing = sys.argv[1:]
 scope = {'project': {'name': 'admin', 'domain': {'id': 'default'}}}
 user = {'name': 'admin', 'domain': {'id': 'default'}, 'password': password}
 session = requests.Session()
@@ -326,6 +326,9 @@ projects = {n: ensure('project', {'name': n, 'domain_id': 'default'})
             for n in ('service', demo, other, changing)}
 users = {n: ensure('user', {'name': n, 'domain_id': 'default'}, {'password': password})
          for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer')}
+users['disabled'] = ensure('user', {'name': 'disabled', 'domain_id': 'default'},
+                           {'password': password, 'enabled': False})
+member(users['disabled'], projects[demo], 'member')
 member(users['cinder'], projects['service'], 'admin')
 member(users['cinder'], projects['service'], 'service')
 member(users['demo'], projects[demo], 'member')
@@ -335,14 +338,22 @@ member(users['roleless'], projects[demo], 'nothing')     # a role Cinder knows n
 member(users['outsider'], projects[other], 'member')     # no role on demo at all
 member(users['changer'], projects[changing], 'member')
 # 'block-storage' is the type of today, 'volumev3' the one old clients ask for.
-# Keystone is in it too: its own endpoint follows the port.
-for kind, name, at in (('identity', 'keystone', url),
-                       ('block-storage', 'cinder', cinder + '/v3/%(project_id)s'),
-                       ('volumev3', 'cinderv3', cinder + '/v3/%(project_id)s')):
+# Keystone is in it too: its own endpoint follows the port. A second region has
+# the strict service, and the internal interface another name of the host.
+path = '/v3/%(project_id)s'
+inside = cinder.replace('127.0.0.1', 'localhost')
+for kind, name, places in (
+        ('identity', 'keystone', [('RegionOne', 'public', url), ('RegionOne', 'internal', url)]),
+        ('block-storage', 'cinder', [
+            ('RegionOne', 'public', cinder + path), ('RegionOne', 'internal', inside + path),
+            ('RegionTwo', 'public', strict + path)]),
+        ('volumev3', 'cinderv3', [
+            ('RegionOne', 'public', cinder + path), ('RegionOne', 'internal', inside + path)])):
     service = ensure('service', {'type': kind}, {'name': name})
-    for interface in ('public', 'internal'):
-        ensure('endpoint', {'service_id': service, 'interface': interface},
-               {'region_id': 'RegionOne', 'url': at})
+    for region, interface, at in places:
+        if not any(found['id'] == region for found in call('GET', '/regions')['regions']):
+            call('PUT', '/regions/' + region, json={'region': {}})
+        ensure('endpoint', {'service_id': service, 'interface': interface, 'region_id': region}, {'url': at})
 
 print('DEMO_PROJECT_ID=%s' % projects[demo])
 print('OTHER_PROJECT_ID=%s' % projects[other])

@@ -129,7 +129,7 @@ fn invalid_settings_build_no_client() {
         "https://u@host",
         "https://host?q",
         "https://host#f",
-        "https://host/v2",
+        "https://host/v4",
     ] {
         assert_eq!(not_built(endpoint, Some("p"), TOKEN), "endpoint", "{endpoint}");
     }

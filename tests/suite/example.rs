@@ -86,6 +86,9 @@ async fn with_settings_it_lists_their_project() {
     let output = listed(server.endpoint(), None).await.unwrap();
     assert_eq!(
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
-        (Some(1), "error: OS_TOKEN is not set\n")
+        (
+            Some(1),
+            "error: invalid auth_url: OS_AUTH_URL (or OS_TOKEN) is not set; set are OS_PROJECT_ID, VBS_ENDPOINT\n"
+        )
     );
 }

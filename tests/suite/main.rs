@@ -20,6 +20,7 @@ mod recovery;
 mod reference;
 mod retry;
 mod secrets;
+mod sign_in;
 mod timeouts;
 mod tls;
 mod token;

@@ -89,7 +89,8 @@ fn a_login_continues_on_another_runtime_than_the_first() {
         tokio::time::sleep(SHORT).await;
         Ok::<_, std::io::Error>("secret-token".to_owned())
     };
-    let mut items = server.builder().token_provider(provider).build().unwrap().list_backups().items();
+    let mut items =
+        server.builder().token_provider(vbs_client::token_fn(provider)).build().unwrap().list_backups().items();
     let first = runtime(false);
     first.block_on(async {
         assert!(items.poll_next_unpin(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -38,7 +38,7 @@ impl TlsServer {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                while let Some(_request) = http::read_head(&mut stream).await {
+                while let Some(_request) = http::read_request(&mut stream).await {
                     stream.write_all(&last_response(200, "", page(&["a"], None).to_string())).await.unwrap();
                     stream.shutdown().await.unwrap();
                 }

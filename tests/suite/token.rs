@@ -4,12 +4,13 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use futures::{StreamExt, stream};
-use tokio::time::{sleep, timeout};
-use vbs_client::{Client, Error, TokenProvider};
+use tokio::time::{Instant, sleep, timeout};
+use vbs_client::secrecy::{ExposeSecret, SecretString};
+use vbs_client::{Client, Error, Token, TokenProvider, token_fn};
 
 use crate::support::process::runtime;
 use crate::support::server::Server;
@@ -29,21 +30,20 @@ impl Numbered {
 }
 
 impl TokenProvider for Numbered {
-    fn token(
-        &self,
-        rejected: Option<String>,
-    ) -> BoxFuture<'_, Result<String, Box<dyn std::error::Error + Send + Sync>>> {
-        Box::pin(async {
-            let number = {
-                let mut calls = self.0.lock().unwrap();
-                calls.push(rejected);
-                calls.len()
-            };
-            // Other requests get a chance to call it, too.
-            tokio::task::yield_now().await;
-            Ok(format!("secret-token-{number}"))
-        })
+    async fn token(&self, rejected: Option<Token>) -> Result<Token, Box<dyn std::error::Error + Send + Sync>> {
+        let number = {
+            let mut calls = self.0.lock().unwrap();
+            calls.push(rejected.as_ref().map(text));
+            calls.len()
+        };
+        // Other requests get a chance to call it, too.
+        tokio::task::yield_now().await;
+        Ok(format!("secret-token-{number}").into())
     }
+}
+
+fn text(token: &Token) -> String {
+    token.secret.expose_secret().to_owned()
 }
 
 /// A service that accepts these tokens only.
@@ -139,30 +139,54 @@ async fn a_closure_is_a_provider() {
     let server = accepting(&["secret-token-2"]).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let client = client(&server, move |rejected: Option<String>| {
-        let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-        async move {
-            assert_eq!(rejected.is_some(), number == 2);
-            Ok::<_, std::io::Error>(format!("secret-token-{number}"))
-        }
-    });
+    let client = client(
+        &server,
+        token_fn(move |rejected| {
+            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            async move {
+                assert_eq!(rejected.is_some(), number == 2);
+                Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+            }
+        }),
+    );
     client.list_backups().send().await.unwrap();
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
-async fn a_provider_can_be_boxed() {
-    struct Boxed(Box<dyn TokenProvider>);
-    impl TokenProvider for Boxed {
-        fn token(
-            &self,
-            rejected: Option<String>,
-        ) -> BoxFuture<'_, Result<String, Box<dyn std::error::Error + Send + Sync>>> {
-            self.0.token(rejected)
-        }
+async fn a_provider_can_be_boxed_and_shared() {
+    let server = accepting(&["secret-token-1", "secret-token-2"]).await;
+    let shared = Arc::new(Numbered::default());
+    client(&server, Arc::clone(&shared)).list_backups().send().await.unwrap();
+    client(&server, Box::new(Arc::clone(&shared))).list_backups().send().await.unwrap();
+    assert_eq!(shared.calls(), [None, None]);
+}
+
+#[tokio::test]
+async fn a_token_is_any_string_or_secret() {
+    let server = accepting(&["secret-token"]).await;
+    let string = "secret-token".to_owned();
+    for token in [
+        Token::from("secret-token"),
+        Token::from(&string),
+        Token::from(string.clone()),
+        Token::from(string.clone().into_boxed_str()),
+        Token::from(std::borrow::Cow::from("secret-token")),
+        Token::from(SecretString::from("secret-token")),
+        Token::from(&SecretString::from("secret-token")),
+    ] {
+        assert!(!format!("{token:?} {token:#?}").contains("secret-token"));
+        let provider = token_fn({
+            let token = token.clone();
+            move |_| {
+                let secret = token.secret.clone();
+                async { Ok::<_, std::io::Error>(secret) }
+            }
+        });
+        assert!(!format!("{provider:?}").contains("secret-token"));
+        client(&server, provider).list_backups().send().await.unwrap();
+        server.builder().token(token).build().unwrap().list_backups().send().await.unwrap();
     }
-    let server = accepting(&["secret-token-1"]).await;
-    client(&server, Boxed(Box::new(Numbered::default()))).list_backups().send().await.unwrap();
 }
 
 #[tokio::test]
@@ -170,13 +194,16 @@ async fn a_failing_provider_is_an_error() {
     let server = accepting(&[]).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let client = client(&server, move |_| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        async {
-            tokio::task::yield_now().await;
-            Err::<String, _>(std::io::Error::other("the vault is sealed"))
-        }
-    });
+    let client = client(
+        &server,
+        token_fn(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async {
+                tokio::task::yield_now().await;
+                Err::<String, _>(std::io::Error::other("the vault is sealed"))
+            }
+        }),
+    );
     let results = join_all((0..20).map(|_| client.list_backups().send())).await;
     for result in results {
         let error = result.unwrap_err();
@@ -197,10 +224,13 @@ async fn a_failing_renewal_is_an_error_for_all_waiting_requests() {
     let server = accepting(&[]).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let client = client(&server, move |rejected: Option<String>| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        async move { rejected.map_or(Ok("secret-token-1".to_owned()), |_| Err("no more tokens")) }
-    });
+    let client = client(
+        &server,
+        token_fn(move |rejected| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move { rejected.map_or(Ok("secret-token-1"), |_| Err("no more tokens")) }
+        }),
+    );
     let results = join_all((0..20).map(|_| client.list_backups().send())).await;
     assert!(results.iter().all(|result| matches!(result, Err(Error::Token { .. }))), "{results:?}");
     assert_eq!(calls.load(Ordering::Relaxed), 2);
@@ -210,7 +240,7 @@ async fn a_failing_renewal_is_an_error_for_all_waiting_requests() {
 async fn an_invalid_token_is_neither_sent_nor_shown() {
     let server = accepting(&[]).await;
     for bad in ["", "secret ", "secret\n", "secret\r\nX-Evil: 1", "secret\0"] {
-        let client = client(&server, move |_| async move { Ok::<_, std::io::Error>(bad.to_owned()) });
+        let client = client(&server, token_fn(move |_| async move { Ok::<_, std::io::Error>(bad) }));
         let error = client.list_backups().send().await.unwrap_err();
         assert!(matches!(error, Error::Token { .. }), "{error:?}");
         assert!(!format!("{error} {error:?} {:?}", error.source()).contains("secret"), "{error:?}");
@@ -224,15 +254,18 @@ async fn a_cancelled_renewal_blocks_no_other_request() {
     let server = accepting(&["secret-token-2"]).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let client = client(&server, move |_| {
-        let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-        async move {
-            if number == 1 {
-                std::future::pending::<()>().await;
+    let client = client(
+        &server,
+        token_fn(move |_| {
+            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            async move {
+                if number == 1 {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, std::io::Error>(format!("secret-token-{number}"))
             }
-            Ok::<_, std::io::Error>(format!("secret-token-{number}"))
-        }
-    });
+        }),
+    );
     let mut first = Box::pin(client.list_backups().send());
     assert!(futures::poll!(&mut first).is_pending());
     drop(first);
@@ -272,17 +305,195 @@ async fn a_request_after_a_failed_renewal_tries_again() {
     let server = accepting(&["secret-token-3"]).await;
     let calls: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
     let log = Arc::clone(&calls);
-    let client = client(&server, move |rejected: Option<String>| {
-        let mut log = log.lock().unwrap();
-        log.push(rejected);
-        let number = log.len();
-        async move { if number == 2 { Err("not now") } else { Ok(format!("secret-token-{number}")) } }
-    });
+    let client = client(
+        &server,
+        token_fn(move |rejected| {
+            let mut log = log.lock().unwrap();
+            log.push(rejected.as_ref().map(text));
+            let number = log.len();
+            async move { if number == 2 { Err("not now") } else { Ok(format!("secret-token-{number}")) } }
+        }),
+    );
     assert!(matches!(client.list_backups().send().await, Err(Error::Token { .. })));
     client.list_backups().send().await.unwrap();
     assert_eq!(*calls.lock().unwrap(), [None, some("secret-token-1"), some("secret-token-1")]);
 }
 
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A provider of secret-token-1, secret-token-2 and so on that live for an hour, and the times of its calls.
+#[derive(Clone, Default)]
+struct Hourly(Arc<Mutex<Vec<Call>>>);
+
+/// When it was, and the rejected token.
+type Call = (Instant, Option<String>);
+
+impl Hourly {
+    fn calls(&self) -> Vec<Call> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl TokenProvider for Hourly {
+    async fn token(&self, rejected: Option<Token>) -> Result<Token, Box<dyn std::error::Error + Send + Sync>> {
+        let number = {
+            let mut calls = self.0.lock().unwrap();
+            calls.push((Instant::now(), rejected.as_ref().map(text)));
+            calls.len()
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut token = Token::from(format!("secret-token-{number}"));
+        token.expires_at = Some(SystemTime::now() + HOUR);
+        Ok(token)
+    }
+}
+
+/// A service with pages without end, one row each.
+async fn endless() -> Server {
+    Server::start(|request, number| request.page(&page(&[&number.to_string()], Some(&format!("marker={number}")))))
+        .await
+}
+
+fn tokens(server: &Server) -> Vec<String> {
+    server.requests().iter().map(|request| request.headers["x-auth-token"].clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_renewed_ahead_of_its_expiry_during_a_listing() {
+    for concurrency in [1, 8] {
+        let server = endless().await;
+        let provider = Hourly::default();
+        let client = client(&server, provider.clone());
+        let mut pages = client.list_backups().concurrency(concurrency).prefetch(false).pages();
+        pages.try_next().await.unwrap();
+        let first = provider.calls()[0].0;
+        // Nobody asks for a page for the token's whole life.
+        tokio::time::sleep(HOUR + HOUR / 2).await;
+        let before = Instant::now();
+        pages.try_next().await.unwrap();
+        assert!(before.elapsed() < Duration::from_secs(1), "no page waits for a renewal");
+        let calls = provider.calls();
+        assert_eq!(calls.iter().map(|(_, rejected)| rejected.clone()).collect::<Vec<_>>(), [None, None]);
+        // 5 minutes ahead of its expiry, and up to a fifth of that more.
+        let ahead = HOUR.saturating_sub(calls[1].0 - first);
+        assert!((Duration::from_secs(298)..=Duration::from_secs(361)).contains(&ahead), "{ahead:?}");
+        assert_eq!(tokens(&server).last().unwrap(), "secret-token-2");
+
+        drop(pages);
+        tokio::time::sleep(5 * HOUR).await;
+        assert_eq!(provider.calls().len(), 2, "without a listing there are no renewals");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_find_a_token_due_do_not_wait_for_its_renewal() {
+    let server = endless().await;
+    let provider = Hourly::default();
+    let client = client(&server, provider.clone());
+    client.list_backups().send().await.unwrap();
+    tokio::time::sleep(HOUR - Duration::from_secs(200)).await;
+    assert_eq!(provider.calls().len(), 1);
+    let before = Instant::now();
+    let results = join_all((0..20).map(|_| client.list_backups().send())).await;
+    assert!(results.iter().all(|result| result.is_ok()), "{results:?}");
+    assert!(before.elapsed() < Duration::from_secs(1));
+    assert_eq!(provider.calls().len(), 2, "one renewal for all");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    client.list_backups().send().await.unwrap();
+    assert_eq!(tokens(&server).last().unwrap(), "secret-token-2");
+    assert!(!tokens(&server)[1..21].contains(&"secret-token-2".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_token_is_not_sent() {
+    let server = endless().await;
+    let provider = Hourly::default();
+    let client = client(&server, provider.clone());
+    client.list_backups().send().await.unwrap();
+    tokio::time::sleep(2 * HOUR).await;
+    let results = join_all((0..20).map(|_| client.list_backups().send())).await;
+    assert!(results.iter().all(|result| result.is_ok()), "{results:?}");
+    let calls: Vec<_> = provider.calls().into_iter().map(|(_, rejected)| rejected).collect();
+    assert_eq!(calls, [None, some("secret-token-1")]);
+    assert_eq!(tokens(&server)[1..], vec!["secret-token-2"; 20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_renewal_ahead_of_expiry_is_tried_again_while_the_token_is_valid() {
+    let server = endless().await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let client = client(
+        &server,
+        token_fn(move |_| {
+            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            async move {
+                if (2..5).contains(&number) {
+                    return Err("not now");
+                }
+                let mut token = Token::from(format!("secret-token-{number}"));
+                token.expires_at = Some(SystemTime::now() + HOUR);
+                Ok(token)
+            }
+        }),
+    );
+    let mut pages = client.list_backups().prefetch(false).pages();
+    for minute in 0..70 {
+        pages.try_next().await.unwrap_or_else(|error| panic!("minute {minute}: {error}"));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 5);
+    assert_eq!(tokens(&server).last().unwrap(), "secret-token-5");
+}
+
+/// Such as one with a cache of its own.
+#[tokio::test(start_paused = true)]
+async fn a_provider_may_return_the_same_token_ahead_of_its_expiry() {
+    let server = endless().await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let expiry = SystemTime::now() + HOUR;
+    let client = client(
+        &server,
+        token_fn(move |rejected: Option<Token>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let mut token = Token::from(if rejected.is_some() { "secret-token-2" } else { "secret-token-1" });
+            token.expires_at = Some(expiry);
+            async { Ok::<_, std::io::Error>(token) }
+        }),
+    );
+    let mut pages = client.list_backups().prefetch(false).pages();
+    for _ in 0..50 {
+        pages.try_next().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    tokio::time::sleep(2 * HOUR).await;
+    pages.try_next().await.unwrap();
+    assert!(calls.load(Ordering::Relaxed) < 30, "{calls:?}");
+    assert_eq!(tokens(&server).last().unwrap(), "secret-token-1", "this clock has not moved");
+}
+
+/// As with a clock that is ahead of the issuer's.
+#[tokio::test]
+async fn an_expiry_in_the_past_is_ignored() {
+    let server = endless().await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let client = client(
+        &server,
+        token_fn(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let mut token = Token::from("secret-token-1");
+            token.expires_at = Some(SystemTime::UNIX_EPOCH);
+            async { Ok::<_, std::io::Error>(token) }
+        }),
+    );
+    for _ in 0..3 {
+        client.list_backups().send().await.unwrap();
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
 /// A provider whose tokens take 100 ms, and how often it was called.
 fn slow() -> (impl TokenProvider + 'static, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
@@ -294,7 +505,7 @@ fn slow() -> (impl TokenProvider + 'static, Arc<AtomicUsize>) {
             Ok::<_, std::io::Error>(format!("secret-token-{number}"))
         }
     };
-    (provider, calls)
+    (token_fn(provider), calls)
 }
 
 /// The stream that began the first login is not polled while another request waits for it.
@@ -371,13 +582,16 @@ async fn concurrent_tasks_share_one_login_and_its_failure() {
 
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let client = self::client(&server, move |_| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        async {
-            sleep(Duration::from_millis(500)).await;
-            Err::<String, _>("the vault is sealed")
-        }
-    });
+    let client = self::client(
+        &server,
+        token_fn(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async {
+                sleep(Duration::from_millis(500)).await;
+                Err::<String, _>("the vault is sealed")
+            }
+        }),
+    );
     let tasks = (0..50).map(|_| tokio::spawn(client.list_backups().send()));
     for result in join_all(tasks).await {
         assert!(matches!(result.unwrap(), Err(Error::Token { .. })));
@@ -390,13 +604,16 @@ async fn a_panicking_provider_blocks_no_later_request() {
     let server = accepting(&["secret-token-2"]).await;
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let client = client(&server, move |_| {
-        let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-        async move {
-            assert!(number > 1, "the first login panics");
-            Ok::<_, std::io::Error>(format!("secret-token-{number}"))
-        }
-    });
+    let client = client(
+        &server,
+        token_fn(move |_| {
+            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            async move {
+                assert!(number > 1, "the first login panics");
+                Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+            }
+        }),
+    );
     let error = client.list_backups().send().await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "the provider panicked");
     client.list_backups().send().await.unwrap();
@@ -410,7 +627,7 @@ async fn a_provider_that_returns_the_rejected_token_again_is_an_error() {
         _ => request.reply(401, REJECTED),
     })
     .await;
-    let client = client(&server, |_| async { Ok::<_, std::io::Error>("secret-token".to_owned()) });
+    let client = client(&server, token_fn(|_| async { Ok::<_, std::io::Error>("secret-token".to_owned()) }));
     let mut items = client.list_backups().items();
     assert_eq!(items.try_next().await.unwrap().unwrap().id, "a");
     let error = items.try_next().await.unwrap_err();
@@ -438,7 +655,7 @@ fn a_renewal_does_not_wait_for_a_runtime_that_is_not_driven() {
             sleep(Duration::from_millis(20)).await;
             Ok::<_, std::io::Error>("a-token".to_owned())
         };
-        let client = server.builder().token_provider(provider).build().unwrap();
+        let client = server.builder().token_provider(token_fn(provider)).build().unwrap();
         let mut pages = client.list_backups().concurrency(concurrency).pages();
         let first = runtime(false);
         first.block_on(async { timeout(Duration::from_millis(1), pages.try_next()).await }).unwrap_err();
@@ -456,7 +673,7 @@ fn a_renewal_does_not_wait_for_a_runtime_that_is_not_driven() {
 async fn a_token_that_was_rejected_once_is_tried_again_by_the_next_request() {
     let server = accepting_by_number(|number| number != 0).await;
     let provider = |_| async { Ok::<_, std::io::Error>("a-token".to_owned()) };
-    let client = server.builder().token_provider(provider).build().unwrap();
+    let client = server.builder().token_provider(token_fn(provider)).build().unwrap();
     let error = client.list_backups().send().await.unwrap_err();
     assert!(matches!(error, Error::Token { .. }), "{error:?}");
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("the rejected token again"));

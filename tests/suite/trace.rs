@@ -35,12 +35,12 @@ async fn trace() {
     ])
     .await;
     let number = Arc::new(Mutex::new(0));
-    let provider = move |_| {
+    let provider = vbs_client::token_fn(move |_| {
         let mut number = number.lock().unwrap();
         *number += 1;
         let token = format!("{TOKEN}-{number}");
         async move { Ok::<_, io::Error>(token) }
-    };
+    });
     let verbose = server.retrying_builder().http(|http| http.connection_verbose(true));
     let client = verbose.token_provider(provider).build().unwrap();
     let request = client.list_backups().name_like("x");

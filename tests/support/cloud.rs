@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use vbs_client::keystone::Credentials;
 use vbs_client::{Client, ClientBuilder};
 
 use super::{http, openapi};
@@ -20,7 +21,12 @@ pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// A token issued by Keystone.
+/// As [`http::builder`] has it: without proxies and certificates.
+pub fn ready(credentials: Credentials) -> Credentials {
+    credentials.http(|http| http.no_proxy().tls_certs_only([]))
+}
+
+/// A token issued by Keystone, requested by hand.
 pub async fn token(user: &str, project: &str) -> String {
     let user = json!({"name": user, "domain": {"id": "default"}, "password": var("OS_PASSWORD")});
     let scope = json!({"project": {"name": project, "domain": {"id": "default"}}});
@@ -33,8 +39,15 @@ pub async fn token(user: &str, project: &str) -> String {
 /// The cloud, through a proxy that checks every response.
 pub struct Cloud {
     pub endpoint: String,
-    /// What was wrong with responses, and how many there were.
-    checked: Arc<Mutex<(Vec<String>, usize)>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// What was wrong with responses.
+    wrong: Vec<String>,
+    /// The token of each request, and the status of its response.
+    exchanges: Vec<(String, u16)>,
 }
 
 impl Cloud {
@@ -42,14 +55,20 @@ impl Cloud {
         let cinder: SocketAddr = endpoint.trim_start_matches("http://").parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let checked: Arc<Mutex<(Vec<String>, usize)>> = Arc::default();
-        let log = Arc::clone(&checked);
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let log = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(forward(stream, cinder, Arc::clone(&log)));
             }
         });
-        Self { endpoint, checked }
+        Self { endpoint, seen }
+    }
+
+    /// The token of each request, and the status of its response.
+    #[allow(dead_code, reason = "not every test binary looks at them")]
+    pub fn exchanges(&self) -> Vec<(String, u16)> {
+        self.seen.lock().unwrap().exchanges.clone()
     }
 
     pub async fn plain() -> Self {
@@ -60,42 +79,48 @@ impl Cloud {
         http::builder(&self.endpoint).project_id(var("OS_PROJECT_ID"))
     }
 
+    /// The credentials of the environment, for this endpoint.
+    pub fn credentials(&self) -> Credentials {
+        ready(Credentials::from_env().unwrap()).endpoint(&self.endpoint)
+    }
+
     pub async fn client(&self) -> Client {
-        self.builder().token(token("demo", "demo").await).build().unwrap()
+        self.credentials().sign_in().await.unwrap().build().unwrap()
     }
 }
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        let (wrong, responses) = &*self.checked.lock().unwrap();
         if !std::thread::panicking() {
-            assert!(wrong.is_empty(), "{wrong:?}");
-            assert!(*responses > 0, "no response was checked");
+            let seen = self.seen.lock().unwrap();
+            assert!(seen.wrong.is_empty(), "{:?}", seen.wrong);
+            assert!(!seen.exchanges.is_empty(), "no response was checked");
         }
     }
 }
 
-async fn forward(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<(Vec<String>, usize)>>) {
-    let Some(request) = http::read_head(&mut client).await else { return };
+async fn forward(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<Seen>>) {
+    let Some((request, _)) = http::read_request(&mut client).await else { return };
     let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     let mut server = TcpStream::connect(cinder).await.unwrap();
     server.write_all(request.as_bytes()).await.unwrap();
     let mut response = Vec::new();
     server.read_to_end(&mut response).await.unwrap();
     let path = if request.contains("/backups/detail") { openapi::DETAIL } else { openapi::SUMMARY };
+    let token = request.lines().find_map(|line| line.strip_prefix("x-auth-token: ")).unwrap_or_default();
     let result = std::panic::catch_unwind(|| check(path, &String::from_utf8_lossy(&response)));
     {
         let mut log = log.lock().unwrap();
-        log.1 += 1;
+        log.exchanges.push((token.to_owned(), *result.as_ref().unwrap_or(&0)));
         if let Err(panic) = result {
-            log.0.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
+            log.wrong.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
         }
     }
     let _ = client.write_all(&response).await;
 }
 
 /// The status, the headers and the body are what the contract says.
-fn check(path: &str, response: &str) {
+fn check(path: &str, response: &str) -> u16 {
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     openapi::validate(path, status, &serde_json::from_str(body).unwrap());
@@ -107,4 +132,5 @@ fn check(path: &str, response: &str) {
             header(name);
         }
     }
+    status
 }

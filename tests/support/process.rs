@@ -36,7 +36,7 @@ pub fn runtime(paused: bool) -> Runtime {
 pub fn example() -> Command {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(EXAMPLE.get_or_init(build_example));
-    for name in ["VBS_ENDPOINT", "OS_PROJECT_ID", "OS_TOKEN"] {
+    for name in ["VBS_ENDPOINT", "OS_PROJECT_ID", "OS_TOKEN", "OS_CLOUD", "OS_AUTH_URL"] {
         command.env_remove(name);
     }
     command.env("NO_PROXY", "127.0.0.1");

@@ -30,13 +30,14 @@ pub struct Request {
     pub pairs: Vec<(String, String)>,
     /// By name in lower case.
     pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
     pub arrived: Instant,
     /// How many requests were in flight when it arrived, itself included.
     pub in_flight: usize,
 }
 
 impl Request {
-    fn parse(head: String, in_flight: usize) -> Self {
+    fn parse(head: String, body: Vec<u8>, in_flight: usize) -> Self {
         let mut lines = head.lines();
         let target = lines.next().unwrap().split(' ').nth(1).unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -47,7 +48,7 @@ impl Request {
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
         let (path, query) = (path.to_owned(), query.to_owned());
-        Self { path, query, pairs, headers, arrived: Instant::now(), in_flight, head }
+        Self { path, query, pairs, headers, body, arrived: Instant::now(), in_flight, head }
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -313,11 +314,11 @@ async fn serve(
     log: &Mutex<Log>,
     arrivals: &watch::Sender<usize>,
 ) {
-    while let Some(head) = http::read_head(&mut stream).await {
+    while let Some((head, body)) = http::read_request(&mut stream).await {
         let mut reply = {
             let mut log = log.lock().unwrap();
             log.in_flight += 1;
-            let request = Arc::new(Request::parse(head, log.in_flight));
+            let request = Arc::new(Request::parse(head, body, log.in_flight));
             log.requests.push(Arc::clone(&request));
             arrivals.send_replace(log.requests.len());
             handler(&request, log.requests.len() - 1)

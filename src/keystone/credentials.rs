@@ -1,0 +1,235 @@
+//! [`Credentials`]: who signs in, where, and for what.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::config::{Environment, Source};
+use super::settings::{ENDPOINT, NAMES, SECRETS, Settings};
+use crate::Error;
+use crate::transport::RetryPolicy;
+
+/// What is set on reqwest's builders.
+pub(super) type HttpSettings = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
+
+/// Who signs in, where, and for which project.
+///
+/// [`sign_in`](Self::sign_in) exchanges them for a token and returns a [`ClientBuilder`](crate::ClientBuilder)
+/// that has the endpoint from the service catalog, the project and a provider of tokens. Tokens are renewed with
+/// the same credentials.
+///
+/// Secrets are kept in [`secrecy`] types; `Debug` and errors do not show them. They are sent to the auth URL only:
+/// redirects are refused.
+///
+/// # Where settings come from
+///
+/// [`from_env`](Self::from_env) and [`from_cloud`](Self::from_cloud) follow the rules of openstacksdk:
+///
+/// 1. what is set with the methods of this type;
+/// 2. with `OS_CLOUD`, or the name given to `from_cloud`: that cloud's entry in clouds.yaml; no other `OS_*`
+///    variable counts;
+/// 3. otherwise the variables `OS_AUTH_TYPE`, `OS_AUTH_URL`, `OS_USERNAME`, `OS_USER_ID`, `OS_PASSWORD`,
+///    `OS_USER_DOMAIN_NAME`, `OS_USER_DOMAIN_ID`, `OS_PROJECT_NAME`, `OS_PROJECT_ID`, `OS_TENANT_NAME`,
+///    `OS_TENANT_ID`, `OS_PROJECT_DOMAIN_NAME`, `OS_PROJECT_DOMAIN_ID`, `OS_DEFAULT_DOMAIN`,
+///    `OS_APPLICATION_CREDENTIAL_ID`, `OS_APPLICATION_CREDENTIAL_NAME`, `OS_APPLICATION_CREDENTIAL_SECRET`,
+///    `OS_TOKEN`, `OS_AUTH_TOKEN`, `OS_REGION_NAME`, `OS_INTERFACE`, `OS_ENDPOINT_TYPE`, `OS_CACERT` and
+///    `OS_INSECURE`;
+/// 4. without any of those, the only cloud in clouds.yaml. `OS_REGION_NAME`, `OS_INTERFACE`, `OS_ENDPOINT_TYPE`,
+///    `OS_CACERT` and `OS_INSECURE` by themselves apply to it.
+///
+/// `VBS_ENDPOINT` takes the place of the catalog's endpoint in `from_env`. With it, `OS_TOKEN` and
+/// `OS_PROJECT_ID`, and without `OS_AUTH_URL`, no identity service is asked. An empty value is the same as none.
+///
+/// Files are `clouds.yaml`, `clouds.yml` or `clouds.json` in the working directory, in `openstack/` of the user's
+/// configuration directory, and in `/etc/openstack`: the first that exists counts. `OS_CLIENT_CONFIG_FILE`
+/// names another one. The entries of `secure.yaml`, which is searched for in the same way
+/// (`OS_CLIENT_SECURE_FILE`), are merged into it and take precedence. A `profile` is one of `clouds-public.yaml` or
+/// `otc`, the Open Telekom Cloud. `{region_name}` in an auth URL is replaced by the region.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(secret: String) -> Result<(), vbs_client::Error> {
+/// use std::time::Duration;
+/// use vbs_client::keystone::Credentials;
+///
+/// let client = Credentials::password("https://iam.example/v3", "demo", secret)
+///     .user_domain_name("Default")
+///     .project_name("demo")
+///     .project_domain_name("Default")
+///     .region("RegionOne")
+///     .sign_in()
+///     .await?
+///     .page_deadline(Duration::from_secs(120))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "credentials do nothing until they sign in"]
+pub struct Credentials {
+    pub(super) settings: Settings,
+    pub(super) source: Source,
+    pub(super) http: Vec<HttpSettings>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry: RetryPolicy,
+}
+
+impl Credentials {
+    pub(super) fn found((settings, source): (Settings, Source)) -> Self {
+        Self { settings, source, http: Vec::new(), timeout: None, retry: RetryPolicy::default() }
+    }
+
+    fn explicit(auth_url: String, method: &str) -> Self {
+        Self::found((Settings::default(), Source::Code)).with("auth_url", auth_url, &[]).with("auth_type", method, &[])
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<SecretString>, instead_of: &[&'static str]) -> Self {
+        self.settings.set(name, value.into(), instead_of);
+        self
+    }
+
+    /// A user's name and password. The name needs a [domain](Self::user_domain_name);
+    /// [`user_id`](Self::user_id) sets an id in its place.
+    pub fn password(auth_url: impl Into<String>, user: impl Into<String>, password: impl Into<SecretString>) -> Self {
+        Self::explicit(auth_url.into(), "password").user_name(user).with("password", password, &[])
+    }
+
+    /// An application credential's id and secret. It has a project of its own.
+    ///
+    /// Where a [user](Self::user_name) is set, too, `id` is the name that the application credential has for that
+    /// user.
+    pub fn application_credential(
+        auth_url: impl Into<String>,
+        id: impl Into<String>,
+        secret: impl Into<SecretString>,
+    ) -> Self {
+        Self::explicit(auth_url.into(), "v3applicationcredential")
+            .with("application_credential_id", id.into(), &[])
+            .with("application_credential_secret", secret, &[])
+    }
+
+    /// Another token, which is exchanged for one of the project.
+    ///
+    /// The new token expires when this one does, and can't be renewed: a listing that takes longer ends with
+    /// [`Error::Token`].
+    pub fn token(auth_url: impl Into<String>, token: impl Into<SecretString>) -> Self {
+        Self::explicit(auth_url.into(), "token").with("token", token, &["auth_token"])
+    }
+
+    /// The settings of the environment: `OS_CLOUD`, or `OS_*`, or the only cloud in clouds.yaml. See
+    /// [above](Self#where-settings-come-from).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`] where a file is malformed, a cloud or a profile does not exist, or there are no
+    /// settings at all. It names what is missing and what there is.
+    pub fn from_env() -> Result<Self, Error> {
+        Environment::of_this_process().default_cloud().map(Self::found)
+    }
+
+    /// The settings of a cloud in clouds.yaml. See [above](Self#where-settings-come-from).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env).
+    pub fn from_cloud(name: impl AsRef<str>) -> Result<Self, Error> {
+        Environment::of_this_process().named_cloud(name.as_ref()).map(Self::found)
+    }
+
+    /// Sets the user's name.
+    pub fn user_name(self, name: impl Into<String>) -> Self {
+        self.with("username", name.into(), &["user_id"])
+    }
+
+    /// Sets the user's id, which needs no domain.
+    pub fn user_id(self, id: impl Into<String>) -> Self {
+        self.with("user_id", id.into(), &["username"])
+    }
+
+    /// Sets the name of the user's domain.
+    pub fn user_domain_name(self, name: impl Into<String>) -> Self {
+        self.with("user_domain_name", name.into(), &["user_domain_id"])
+    }
+
+    /// Sets the id of the user's domain.
+    pub fn user_domain_id(self, id: impl Into<String>) -> Self {
+        self.with("user_domain_id", id.into(), &["user_domain_name"])
+    }
+
+    /// Sets the name of the project whose backups are listed. It needs a [domain](Self::project_domain_name).
+    pub fn project_name(self, name: impl Into<String>) -> Self {
+        self.with("project_name", name.into(), &["project_id", "tenant_id", "tenant_name"])
+    }
+
+    /// Sets the id of the project whose backups are listed. It needs no domain.
+    pub fn project_id(self, id: impl Into<String>) -> Self {
+        self.with("project_id", id.into(), &["project_name", "tenant_id", "tenant_name"])
+    }
+
+    /// Sets the name of the project's domain.
+    pub fn project_domain_name(self, name: impl Into<String>) -> Self {
+        self.with("project_domain_name", name.into(), &["project_domain_id"])
+    }
+
+    /// Sets the id of the project's domain.
+    pub fn project_domain_id(self, id: impl Into<String>) -> Self {
+        self.with("project_domain_id", id.into(), &["project_domain_name"])
+    }
+
+    /// Sets the region. Default: the only one in which the catalog has the service.
+    pub fn region(self, name: impl Into<String>) -> Self {
+        self.with("region_name", name.into(), &[])
+    }
+
+    /// Sets the interface of the catalog's endpoint: `public`, `internal` or `admin`, or their old names such as
+    /// `publicURL`. Default: `public`.
+    pub fn interface(self, interface: impl Into<String>) -> Self {
+        self.with("interface", interface.into(), &["endpoint_type"])
+    }
+
+    /// Sets the service's endpoint, in place of the catalog's. It has the forms that
+    /// [`Client::builder`](crate::Client::builder) takes.
+    pub fn endpoint(self, endpoint: impl Into<String>) -> Self {
+        self.with(ENDPOINT, endpoint.into(), &[])
+    }
+
+    /// Sets what reqwest can do: proxies, root certificates. It serves the requests that sign in, and the
+    /// client's, as with [`ClientBuilder::http`](crate::ClientBuilder::http). The function is called for each of the two. Of several, each gets
+    /// the builder that the one before it returned.
+    pub fn http(
+        mut self,
+        settings: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.http.push(Arc::new(settings));
+        self
+    }
+
+    /// Sets the timeout of one attempt, to sign in or to fetch a page. Default: 60 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how signing in and fetching pages are retried after transient faults. Default:
+    /// [`RetryPolicy::default`].
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+}
+
+/// Shows no secret.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Credentials");
+        for name in NAMES {
+            if let Some(value) = self.settings.text(&[name]) {
+                debug.field(name, if SECRETS.contains(name) { &"[REDACTED]" } else { &value });
+            }
+        }
+        debug.field("retry", &self.retry).finish_non_exhaustive()
+    }
+}

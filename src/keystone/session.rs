@@ -1,0 +1,240 @@
+//! Signing in: the request, what comes back, and the tokens after the first one.
+
+use std::error::Error as StdError;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::HeaderValue;
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use super::catalog;
+use super::credentials::Credentials;
+use super::generated::types::TokenDetails;
+use super::generated::{Client as Generated, X_SUBJECT_TOKEN};
+use super::resolve::{Plan, Project, Request};
+use crate::transport::fault::{Exchange, Redactor};
+use crate::transport::retry::{Failure, retry_after};
+use crate::transport::token::{Token, TokenProvider, header};
+use crate::transport::{RequestContext, RetryPolicy};
+use crate::{Client, ClientBuilder, Error};
+
+/// The most that a response may have. A catalog of a thousand endpoints has about a third of a MiB.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// How much of its life a token may have lost at once: Keystone's times are whole seconds, rounded down.
+const CLOCK_TICK: Duration = Duration::from_secs(1);
+
+impl Credentials {
+    /// Signs in. The builder has the endpoint, the project and the tokens, and inherits [`http`](Self::http),
+    /// [`timeout`](Self::timeout) and [`retry`](Self::retry).
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidConfig`] where a setting is missing or wrong, and where the catalog has no endpoint for the
+    ///   region and the interface, or several regions of which none is chosen. It names what is missing and what
+    ///   there is.
+    /// - [`Error::SignIn`] where the identity service does not respond with a token: with
+    ///   [`is_unauthorized`](Error::is_unauthorized) where it refuses the credentials.
+    /// - [`Error::Transport`] where reqwest can't be set up.
+    pub async fn sign_in(self) -> Result<ClientBuilder, Error> {
+        sign_in(self.resolve()?).await
+    }
+}
+
+/// Signs in as planned, and makes the builder of a client from what comes back.
+async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
+    let Plan { sign_in, token, project, endpoint, region, interface, http, timeout, retry } = plan;
+    let prepare = |endpoint: String| {
+        let builder = Client::builder(endpoint).retry(retry.clone()).http(|builder| http.apply(builder));
+        match timeout {
+            Some(timeout) => builder.timeout(timeout),
+            None => builder,
+        }
+    };
+    let Some(request) = sign_in else {
+        let builder = prepare(endpoint.unwrap_or_default());
+        let builder = project.id.into_iter().fold(builder, ClientBuilder::project_id);
+        return Ok(token.into_iter().fold(builder, ClientBuilder::token));
+    };
+
+    let mut client =
+        http.apply(Client::http_defaults()).redirect(reqwest::redirect::Policy::none()).connection_verbose(false);
+    if let Some(timeout) = timeout {
+        client = client.timeout(timeout);
+    }
+    let client =
+        client.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source: source.into() })?;
+    let service = Service { http: client, request, retry: retry.clone() };
+    let received = service.sign_in().await?;
+    let project_id = received.project_id(&project)?;
+    let endpoint = match endpoint {
+        Some(endpoint) => endpoint,
+        None => received.endpoint(&service, region.as_deref(), &interface)?,
+    };
+    let Received { token, at, details } = received;
+    let session = Session {
+        service,
+        project_id: project_id.clone(),
+        expires_at: details.expires_at,
+        first: Mutex::new(Some((token, at))),
+    };
+    Ok(prepare(endpoint).project_id(project_id).token_provider(session))
+}
+
+/// An identity service, and what to send to it.
+struct Service {
+    http: reqwest::Client,
+    request: Request,
+    retry: RetryPolicy,
+}
+
+/// What the service responds with.
+struct Received {
+    token: Token,
+    at: Instant,
+    details: TokenDetails,
+}
+
+impl Service {
+    async fn sign_in(&self) -> Result<Received, Error> {
+        let attempt = |attempt, _| {
+            let span = tracing::debug_span!("request", operation = "create_token", attempt, status = Empty);
+            self.attempt().instrument(span)
+        };
+        let received = self.retry.run(None, None, None, attempt).await;
+        received.map_err(|source| Error::SignIn { auth_url: self.request.auth_url.clone(), source: Box::new(source) })
+    }
+
+    async fn attempt(&self) -> Result<Received, Failure> {
+        let context = RequestContext { token: None, microversion: None, body_limit: BODY_LIMIT, head: OnceLock::new() };
+        let client = Generated::new_with_client(&self.request.auth_url, self.http.clone(), context);
+        let sent = client.create_token(&self.request.body).await;
+
+        let head = client.inner.head.get();
+        if let Some(head) = head {
+            tracing::Span::current().record("status", head.status.as_u16());
+        }
+        let issued = head.and_then(|head| head.headers.get(X_SUBJECT_TOKEN));
+        let redactor = self.redactor(issued);
+        let request_id = head.and_then(|head| redactor.request_id(&head.headers));
+        let result = match sent {
+            Ok(response) => {
+                received(issued, response.into_inner().token).map_err(|reason| Error::undecodable(request_id, reason))
+            }
+            Err(error) => {
+                let exchange = Exchange { endpoint: &self.request.auth_url, body_limit: BODY_LIMIT, marker: None };
+                Err(redactor.error(error, head, request_id, &exchange).await)
+            }
+        };
+        result.map_err(|error| Failure {
+            retry_after: head.and_then(|head| retry_after(&head.headers)),
+            ..Failure::from(error)
+        })
+    }
+
+    fn redactor<'a>(&'a self, issued: Option<&'a HeaderValue>) -> Redactor<'a> {
+        Redactor::new(issued, Some(self.request.secret.expose_secret()))
+    }
+}
+
+fn received(issued: Option<&HeaderValue>, details: TokenDetails) -> Result<Received, &'static str> {
+    let issued = issued.ok_or("the response has no X-Subject-Token")?;
+    let mut token = Token::from(issued.to_str().map_err(|_| "the X-Subject-Token is not text")?);
+    header(&token).map_err(|_| "the X-Subject-Token is no token that a header can have")?;
+    token.expires_at = details.expires_at.and_then(|time| {
+        let since_epoch = Duration::try_from(time.as_duration()).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(since_epoch)
+    });
+    let life = details.issued_at.zip(details.expires_at).map(|(issued, expires)| expires.duration_since(issued));
+    let life = life.and_then(|life| Duration::try_from(life).ok());
+    token.life = life.map(|life| life.checked_sub(CLOCK_TICK).unwrap_or(life));
+    Ok(Received { token, at: Instant::now(), details })
+}
+
+impl Received {
+    /// The token's project, which has to be the one that was chosen.
+    fn project_id(&self, chosen: &Project) -> Result<String, Error> {
+        let invalid = |reason: String| Error::InvalidConfig { setting: "project_id", reason };
+        let Some(id) = self.details.project.as_ref().and_then(|project| project.id.clone()) else {
+            return Err(invalid(
+                "the token has no project: choose one by its id, or by its name and domain".to_owned(),
+            ));
+        };
+        let name = self.details.project.as_ref().and_then(|project| project.name.as_ref());
+        match chosen {
+            Project { id: Some(chosen), .. } if *chosen != id => {
+                Err(invalid(format!("it is {chosen:?}, but the token's project is another one")))
+            }
+            // Keystone compares names as its database does: MariaDB without regard to case.
+            Project { id: None, name: Some(chosen) }
+                if name.is_some_and(|name| name.to_lowercase() != chosen.to_lowercase()) =>
+            {
+                Err(invalid(format!("the project's name is {chosen:?}, but the token's project is another one")))
+            }
+            _ => Ok(id),
+        }
+    }
+
+    fn endpoint(&self, service: &Service, region: Option<&str>, interface: &str) -> Result<String, Error> {
+        catalog::endpoint(&self.details.catalog, region, interface).map_err(|error| match error {
+            // Names of the catalog are what a server sends, too.
+            Error::InvalidConfig { setting, reason } => {
+                let token = header(&self.token).ok();
+                Error::InvalidConfig { setting, reason: service.redactor(token.as_ref()).clean(&reason) }
+            }
+            other => other,
+        })
+    }
+}
+
+/// The tokens of a client that has signed in.
+struct Session {
+    service: Service,
+    project_id: String,
+    expires_at: Option<jiff::Timestamp>,
+    /// The token that signing in has brought, until it is used, and when it was received.
+    first: Mutex<Option<(Token, Instant)>>,
+}
+
+impl Session {
+    /// The token that signing in has brought, unless it was used or has expired since.
+    fn first(&self) -> Option<Token> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.service.request.renewable {
+            // There is no other one: it is used until the service rejects it.
+            let (token, _) = first.clone()?;
+            return Some(Token { expires_at: None, life: None, ..token });
+        }
+        let (mut token, at) = first.take()?;
+        match token.life {
+            Some(life) => {
+                token.life = Some(life.checked_sub(at.elapsed()).filter(|life| !life.is_zero())?);
+                Some(token)
+            }
+            None => Some(token),
+        }
+    }
+}
+
+impl TokenProvider for Session {
+    async fn token(&self, rejected: Option<Token>) -> Result<Token, Box<dyn StdError + Send + Sync>> {
+        if let Some(first) = self.first().filter(|_| rejected.is_none()) {
+            return Ok(first);
+        }
+        if !self.service.request.renewable {
+            let expiry = self.expires_at.map(|time| format!(" (it expires at {time})")).unwrap_or_default();
+            return Err(format!(
+                "the service has rejected the token{expiry}, and another token can't renew it: sign in with a password \
+                 or an application credential, or with a new token"
+            )
+            .into());
+        }
+        let received = self.service.sign_in().await?;
+        let same = Project { id: Some(self.project_id.clone()), name: None };
+        received.project_id(&same)?;
+        Ok(received.token)
+    }
+}
