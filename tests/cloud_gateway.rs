@@ -16,11 +16,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{env, fs, thread};
 
 use futures::TryStreamExt;
 use support::{token, var};
 use tokio::sync::OnceCell;
+use vbs_client::keystone::Credentials;
 use vbs_client::reqwest::{self, Certificate};
 use vbs_client::{Client, ClientBuilder, Error, ListBackups, Microversion, RetryPolicy};
 
@@ -118,17 +119,55 @@ async fn a_certificate_of_a_private_ca_is_trusted_where_the_ca_is_given() {
     assert_eq!(ids(&client.list_backups()).await.unwrap(), all().await);
 
     let error = refused(bare(&address).await.http(reqwest::ClientBuilder::no_proxy)).await;
-    eprintln!("{error} {error:?}");
-    let error = refused(bare(&address).await.http(|http| http.no_proxy().tls_certs_only([]))).await;
-    eprintln!("{error}");
+    let expected = "invalid peer certificate: UnknownIssuer; if the service has a CA of its own, give it as OS_CACERT or \
+                    with ClientBuilder::http";
+    assert!(error.to_string().ends_with(expected), "{error}");
+    assert_eq!((error.attempts(), error.is_retryable()), (1, false));
+}
+
+/// Set in the process that signs in by its environment alone.
+const SIGN_IN: &str = "CLOUD_GATEWAY_SIGN_IN";
+
+#[test]
+#[ignore = "needs the cloud and its gateway"]
+fn os_cacert_is_trusted_for_signing_in_and_for_the_list() {
+    let address = format!("https://localhost:{}", var("CLOUD_GATEWAY_PORT"));
+    if env::var_os(SIGN_IN).is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let credentials = Credentials::from_env().unwrap().endpoint(address + "/volume");
+            let credentials = credentials.http(reqwest::ClientBuilder::no_proxy);
+            match credentials.sign_in().await {
+                Ok(client) => println!("{} backups", client.build().unwrap().list_backups().count().await.unwrap()),
+                Err(error) => println!("{error}"),
+            }
+        });
+    }
+    let run = |ca: Option<&str>| {
+        let name = "os_cacert_is_trusted_for_signing_in_and_for_the_list";
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", name, "--ignored", "--nocapture"]).env(SIGN_IN, "").env_remove("OS_CACERT");
+        command.env("OS_AUTH_URL", format!("{address}/identity/v3"));
+        let output = command.envs(ca.map(|ca| ("OS_CACERT", file(ca)))).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let output = run(Some("ca.pem"));
+    assert!(output.contains(&format!("{ROWS} backups")), "{output}");
+    // One that is trusted, but has not issued the gateway's.
+    for ca in [None, Some("other-ca.pem")] {
+        let output = run(ca);
+        assert!(output.contains("/identity: could not connect to localhost:"), "{output}");
+        assert!(output.contains("give it as OS_CACERT"), "{output}");
+    }
 }
 
 #[tokio::test]
 #[ignore = "needs the cloud and its gateway"]
 async fn certificates_that_are_expired_or_of_another_host_are_refused() {
-    for (host, cause) in [("expired.test", "expired"), ("wrong-host.test", "wrong-host.test")] {
+    for (host, cause) in [
+        ("expired.test", "invalid peer certificate: certificate expired: "),
+        ("wrong-host.test", "invalid peer certificate: certificate not valid for name \"wrong-host.test\"; "),
+    ] {
         let error = refused(gateway("refused", host, "").await).await;
-        eprintln!("{error} {error:?}");
         assert!(error.to_string().contains(cause), "{error}");
         assert_eq!((error.attempts(), error.is_retryable()), (1, false));
     }
@@ -142,12 +181,14 @@ async fn http_and_https_mixed_up_are_errors_that_say_so() {
     let error = refused(bare(format!("http://localhost:{plain}")).await).await;
     let target = format!("https://localhost:{tls}/v3/{}/backups", var("OS_PROJECT_ID"));
     assert!(matches!(&error, Error::Redirect { location: Some(location), .. } if *location == target), "{error:?}");
-    eprintln!("{error}");
+    assert!(error.to_string().ends_with(&format!("a redirect to {target}, which is not followed")), "{error}");
 
     let error = refused(bare(format!("http://localhost:{tls}")).await).await;
-    eprintln!("{error}");
+    assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (400, 1), "{error:?}");
+    assert!(error.to_string().contains("The plain HTTP request was sent to HTTPS port"), "{error}");
     let error = refused(bare(format!("https://localhost:{plain}")).await).await;
-    eprintln!("{error}");
+    assert!(error.to_string().ends_with("InvalidContentType; the server may expect http:// there"), "{error}");
+    assert_eq!((error.attempts(), error.is_retryable()), (1, false));
 }
 
 /// At a path, with links that have it, and by the protocol that both sides prefer.
@@ -166,7 +207,7 @@ async fn the_list_is_right_by_each_protocol_compressed_and_at_a_path() {
     assert_eq!(client.list_backups_detail().name_like("night").count().await.unwrap(), 1071);
     let requests = logged(TEST, |requests| requests.len() >= 52);
     assert!(requests.iter().all(|request| request.protocol == PROTOCOL), "{requests:?}");
-    assert!(requests[1..50].iter().all(|request| request.compressed), "{requests:?}");
+    assert!(requests.iter().filter(|request| request.compressed).count() >= 50, "{requests:?}");
     let connections = distinct(&requests, |request| &request.connection);
     // All on one, by HTTP/2.
     assert!(if cfg!(feature = "http2") { connections == 1 } else { connections > 1 }, "{connections}");
@@ -200,7 +241,7 @@ async fn a_rate_limit_slows_a_listing_down_and_it_is_right() {
     let requests = logged(TEST, |requests| requests.iter().filter(|request| request.status == 200).count() >= 100);
     let limited = requests.iter().filter(|request| request.status == 429).count();
     eprintln!(
-        "50 pages at concurrency 8: {:?}, at 20 requests per second {:?}, with {limited} refused",
+        "50 pages at concurrency 8: {:?}, at 10 requests per second {:?}, with {limited} refused",
         took[0], took[1]
     );
     assert!((1..50).contains(&limited), "{limited} requests were refused");
@@ -239,18 +280,19 @@ async fn html_of_the_gateway_is_an_error_with_its_status() {
     for (place, status, attempts, text) in [
         ("/413", 413, 1, "413 Request Entity Too Large"),
         ("/414", 414, 1, "414 Request-URI Too Large"),
-        ("/431", 431, 1, "431"),
+        ("/431", 431, 1, "431 Request Header Fields Too Large"),
         ("/down", 502, 4, "502 Bad Gateway"),
         ("/slow", 504, 4, "504 Gateway Time-out"),
         ("/nowhere", 404, 1, "404 Not Found"),
     ] {
         let error = refused(gateway("html", "localhost", place).await.retry(quick.clone())).await;
-        eprintln!("{error}");
         assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (status, attempts), "{error:?}");
         assert!(error.to_string().contains(text) && !error.to_string().contains('<'), "{error}");
     }
+    // What nginx sends instead of 431.
     let error = refused(gateway("html", "localhost", "/volume").await.token("x".repeat(20_000))).await;
-    eprintln!("{error}");
+    assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (400, 1), "{error:?}");
+    assert!(error.to_string().contains("Request Header Or Cookie Too Large"), "{error}");
 }
 
 /// The workers that have begun since the last reload.
@@ -280,9 +322,11 @@ async fn a_gateway_that_reloads_in_the_middle_of_a_listing_does_not_matter() {
         let client = gateway(TEST, "localhost", "/volume").await.build().unwrap();
         let mut pages = client.list_backups().limit(250).concurrency(concurrency).pages();
         let mut got = Vec::new();
+        let mut number = 0;
         while let Some(page) = pages.try_next().await.unwrap() {
             got.extend(page.into_iter().map(|backup| backup.id));
-            if got.len() % 500 == 0 {
+            number += 1;
+            if number % 2 == 0 {
                 reload();
             }
         }
@@ -303,13 +347,13 @@ async fn a_service_that_restarts_in_the_middle_of_a_listing_does_not_matter() {
     for concurrency in [1, 4] {
         let patient = RetryPolicy::default().max_attempts(200).max_delay(Duration::from_millis(400));
         let client = gateway(TEST, "localhost", "/strict").await.retry(patient).build().unwrap();
-        let request = client.list_backups().limit(250).concurrency(concurrency).prefetch(false);
+        let request = client.list_backups().limit(100).concurrency(concurrency).prefetch(false);
         let mut pages = request.pages();
         let mut got = Vec::new();
         let mut start = None;
         while let Some(page) = pages.try_next().await.unwrap() {
             got.extend(page.into_iter().map(|backup| backup.id));
-            if got.len() == 1000 {
+            if start.is_none() && got.len() > 500 {
                 assert!(cloud_sh("stop-strict").wait().unwrap().success());
                 let error = refused(gateway(TEST, "localhost", "/strict").await.retry(RetryPolicy::none())).await;
                 assert_eq!(error.status().unwrap(), 502, "{error:?}");

@@ -1,4 +1,5 @@
-"""certificates.py FOLDER: a CA (ca.pem), and by it gateway.pem, expired.pem and their key, gateway.key."""
+"""certificates.py FOLDER: a CA (ca.pem), and by it gateway.pem, expired.pem and their key, gateway.key; and
+another CA (other-ca.pem)."""
 import datetime
 import ipaddress
 import pathlib
@@ -19,8 +20,8 @@ def name(text):
 
 
 def certificate(file, subject, public_key, hosts, days):
-    """Of these hosts, from a year ago until so many days from now; without hosts, the CA's."""
-    builder = (x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name('Test CA'))
+    """Of these hosts, from a year ago until so many days from now; without hosts, a CA's own."""
+    builder = (x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name('Test CA' if hosts else subject))
                .public_key(public_key).serial_number(x509.random_serial_number())
                .not_valid_before(now - datetime.timedelta(365)).not_valid_after(now + datetime.timedelta(days))
                .add_extension(x509.BasicConstraints(ca=not hosts, path_length=None), critical=True))
@@ -28,7 +29,7 @@ def certificate(file, subject, public_key, hosts, days):
         names = [x509.DNSName(host) for host in hosts] + [x509.IPAddress(ipaddress.ip_address('127.0.0.1'))]
         builder = (builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
                    .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False))
-    pem = builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    pem = builder.sign(ca_key if hosts or subject == 'Test CA' else key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     (folder / file).write_bytes(pem)
 
 
@@ -37,3 +38,4 @@ def certificate(file, subject, public_key, hosts, days):
 certificate('gateway.pem', 'gateway', key.public_key(), ['localhost', 'idle.test', 'brief.test'], 30)
 certificate('expired.pem', 'expired', key.public_key(), ['expired.test'], -1)
 certificate('ca.pem', 'Test CA', ca_key.public_key(), [], 30)
+certificate('other-ca.pem', 'Other CA', key.public_key(), [], 30)

@@ -21,7 +21,7 @@ http {
     log_format gateway '\$http_user_agent|\$server_protocol|\$status|\$connection|\$pid|\$gzip_ratio|\$request';
     access_log $GATEWAY/access.log gateway;
 
-    limit_req_zone \$binary_remote_addr zone=limited:1m rate=20r/s;
+    limit_req_zone \$binary_remote_addr zone=limited:1m rate=10r/s;
     limit_req_status 429;
     gzip on;
     gzip_proxied any;
