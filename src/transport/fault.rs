@@ -380,12 +380,13 @@ mod tests {
             "p\u{e4}ssw\u{f6}rd",
             "\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}",
             "a\\b\\c\\d",
-            "k\u{1f511}ey",
+            "k\u{1f511}ey\u{10fffd}",
         ] {
             let redactor = Redactor::new(None, Some(password));
             let escaped: String = password.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
             let wrapped: String = password.chars().map(|c| format!("{c}\r\n\u{a0}")).collect();
-            for text in [password, &escaped, wrapped.trim_end()] {
+            let entities: String = password.chars().map(|c| format!("&#{};", c as u32)).collect();
+            for text in [password, &escaped, &entities, wrapped.trim_end()] {
                 assert_eq!(redactor.redact(&format!("no {text}!")), "no [secret]!", "{password}");
             }
         }
