@@ -577,7 +577,7 @@ async fn a_constantly_changing_database_is_listed_right() {
         0 => insert(1000 + i).replace(';', ""),
         _ => delete(i * 37 % 100 * 3).replace(';', ""),
     });
-    let arguments = ["execute", &var("CLOUD_CHANGING_PROJECT_ID"), "0.01"];
+    let arguments = ["execute", &var("CLOUD_CHANGING_PROJECT_ID"), "0.03"];
     let mut changes = database::start(&arguments, &json!(statements.collect::<Vec<_>>()));
 
     let cloud = Cloud::plain().await;

@@ -3,6 +3,7 @@
 # features, checked with each feature alone, and documented as docs.rs does it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CLIPPY_CONF_DIR=$PWD
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 cargo package --quiet --allow-dirty --no-verify
 
