@@ -152,7 +152,7 @@ impl Server {
     /// What is wrong with the next page, of each kind in turn.
     fn fault(&self) -> Option<Fault> {
         let page = self.pages.fetch_add(1, Ordering::Relaxed);
-        (self.faulty && page % 100 == 50).then(|| match page / 100 % 4 {
+        (self.faulty && page % 100 == 50).then_some(match page / 100 % 4 {
             0 => Fault::Reset,
             1 => Fault::Status("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
             2 => Fault::Status("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"),
