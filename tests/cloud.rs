@@ -11,6 +11,8 @@ mod http;
 mod lists;
 #[path = "support/openapi.rs"]
 mod openapi;
+#[path = "cloud/openstacksdk.rs"]
+mod openstacksdk;
 #[path = "cloud/sign_in.rs"]
 mod sign_in;
 #[path = "support/cloud.rs"]
@@ -331,12 +333,10 @@ async fn microversions_up_to_the_maximum_are_honored() {
     let cloud = Cloud::plain().await;
     let page = cloud.client().await.list_backups().limit(1).send().await.unwrap();
     assert_eq!(page.microversion(), Some(Microversion::new(3, 0)));
-    let token = token("demo", "demo").await;
-    let floor =
-        |minor| cloud.builder().token(&token).microversion(Microversion::new(3, minor)).build().unwrap().list_backups();
-    let page = floor(71).limit(1).name_like("night").send().await.unwrap();
+    let floor = async |minor| cloud.signed_in().await.microversion(Microversion::new(3, minor)).build().unwrap();
+    let page = floor(71).await.list_backups().limit(1).name_like("night").send().await.unwrap();
     assert_eq!(page.microversion(), Some(Microversion::new(3, 71)));
-    let error = floor(72).send().await.unwrap_err();
+    let error = floor(72).await.list_backups().send().await.unwrap_err();
     assert_eq!(error.status().unwrap(), 406);
     let fault = error.fault().unwrap();
     assert_eq!((fault.kind.as_deref(), fault.code.as_deref()), (Some("computeFault"), Some("406")));
@@ -360,22 +360,21 @@ async fn refusals_of_the_services_are_reported() {
     }
     assert!(refused(cloud.builder()).await.is_unauthorized());
 
-    let error = refused(cloud.builder().token(token("roleless", "demo").await)).await;
+    let error = refused(cloud.credentials_of("roleless", "demo").sign_in().await.unwrap()).await;
     assert!(error.is_forbidden(), "{error:?}");
     assert_eq!(error.fault().unwrap().kind.as_deref(), Some("forbidden"));
 
-    let error = refused(http::builder(&cloud.endpoint).project_id(var("CLOUD_OTHER_PROJECT_ID")).token(&demo)).await;
+    let error = refused(cloud.signed_in().await.project_id(var("CLOUD_OTHER_PROJECT_ID"))).await;
     assert_eq!(error.status().unwrap(), 400);
     assert_eq!(error.fault().unwrap().message, "Malformed request url");
 
-    let error = refused(http::builder(cloud.endpoint.clone() + "/v3").project_id("no_such-id").token(&demo)).await;
+    let credentials = cloud.credentials().endpoint(cloud.endpoint.clone() + "/v3");
+    let error = refused(credentials.sign_in().await.unwrap().project_id("no_such-id")).await;
     assert!(error.is_not_found(), "{error:?}");
     let fault = error.fault().unwrap();
     assert_eq!((fault.code.as_deref(), fault.message.as_str()), (Some("404"), "The resource could not be found."));
 
-    let other = http::builder(&cloud.endpoint)
-        .project_id(var("CLOUD_OTHER_PROJECT_ID"))
-        .token(token("outsider", "other").await);
+    let other = cloud.credentials_of("outsider", "other").sign_in().await.unwrap();
     let others = ids(&other.build().unwrap().list_backups()).await;
     assert_eq!(others.len(), 10);
     let client = cloud.client().await;
@@ -391,11 +390,11 @@ async fn refusals_of_the_services_are_reported() {
 #[ignore = "needs the cloud"]
 async fn a_reader_and_a_catalog_endpoint_may_list() {
     let cloud = Cloud::plain().await;
-    let reader = cloud.builder().token(token("reader", "demo").await).build().unwrap();
+    let reader = cloud.credentials_of("reader", "demo").sign_in().await.unwrap().build().unwrap();
     assert_eq!(reader.list_backups().count().await.unwrap(), 2500);
     // As a catalog has the endpoint.
     let endpoint = format!("{}/v3/{}", cloud.endpoint, var("OS_PROJECT_ID"));
-    let client = http::builder(endpoint).token(token("demo", "demo").await).build().unwrap();
+    let client = cloud.credentials().endpoint(endpoint).sign_in().await.unwrap().build().unwrap();
     assert_eq!(client.list_backups().limit(3).send().await.unwrap().backups.len(), 3);
 }
 
@@ -485,8 +484,7 @@ async fn list_while(change: &str, concurrency: usize) -> Result<Vec<String>, (Ve
 }
 
 async fn changing(cloud: &Cloud) -> Client {
-    let token = token("changer", "changing").await;
-    http::builder(&cloud.endpoint).project_id(var("CLOUD_CHANGING_PROJECT_ID")).token(token).build().unwrap()
+    cloud.credentials_of("changer", "changing").sign_in().await.unwrap().build().unwrap()
 }
 
 fn rows(numbers: impl DoubleEndedIterator<Item = usize>) -> Vec<String> {

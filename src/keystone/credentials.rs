@@ -46,7 +46,12 @@ pub(super) type HttpSettings = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::Cl
 /// configuration directory, and in `/etc/openstack`: the first that exists counts. `OS_CLIENT_CONFIG_FILE`
 /// names another one. The entries of `secure.yaml`, which is searched for in the same way
 /// (`OS_CLIENT_SECURE_FILE`), are merged into it and take precedence. A `profile` is one of `clouds-public.yaml` or
-/// `otc`, the Open Telekom Cloud. `{region_name}` in an auth URL is replaced by the region.
+/// `otc`, the Open Telekom Cloud. `{region_name}` in an auth URL is replaced by the region. An entry may have a region,
+/// an interface and an endpoint of the service: `block_storage_region_name`, `block_storage_interface`,
+/// `block_storage_endpoint_override`.
+///
+/// An auth URL of `http://` sends the password in plain text, and through the proxy that `http_proxy` in the
+/// environment names, unless [`http`](Self::http) says otherwise.
 ///
 /// # Examples
 ///
@@ -91,7 +96,10 @@ impl Credentials {
         self
     }
 
-    /// A user's name and password. The name needs a [domain](Self::user_domain_name);
+    /// A user's name and password, and the auth URL, with or without its version (`https://iam.example/v3`). Where it is
+    /// of `http://`, the network sees the password, and so does the proxy that `http_proxy` in the environment names.
+    ///
+    /// The name needs a [domain](Self::user_domain_name);
     /// [`user_id`](Self::user_id) sets an id in its place.
     pub fn password(auth_url: impl Into<String>, user: impl Into<String>, password: impl Into<SecretString>) -> Self {
         Self::explicit(auth_url.into(), "password").user_name(user).with("password", password, &[])

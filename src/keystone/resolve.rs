@@ -106,7 +106,20 @@ impl Credentials {
             "volumev3_endpoint_override",
             "volume_endpoint_override",
         ]);
-        let interface = text(&["interface", "endpoint_type"]).unwrap_or_else(|| "public".to_owned());
+        // What is for this service is before what is for all.
+        let interface = text(&[
+            "block_storage_interface",
+            "volumev3_interface",
+            "volume_interface",
+            "block_storage_endpoint_type",
+            "volumev3_endpoint_type",
+            "volume_endpoint_type",
+            "interface",
+            "endpoint_type",
+        ]);
+        let interface = interface.unwrap_or_else(|| "public".to_owned());
+        let service_region =
+            text(&["block_storage_region_name", "volumev3_region_name", "volume_region_name", "region_name"]);
         let token = self.settings.first(&["token", "auth_token"]).cloned();
         let has_url = self.settings.text(&["auth_url"]).is_some();
         let sign_in = if !has_url && endpoint.is_some() && token.is_some() {
@@ -119,7 +132,7 @@ impl Credentials {
             sign_in,
             project,
             endpoint,
-            region,
+            region: service_region.or(region),
             interface: catalog::interface(&interface).to_owned(),
             http: tls,
             timeout: self.timeout,

@@ -15,8 +15,8 @@
 #   cloud.sh up       install (once), start, seed, print the OS_* lines
 #   cloud.sh env      print the OS_* lines of the running cloud
 #   cloud.sh status   what runs; exit 0 only when all respond
-#   cloud.sh stop-strict, start-strict          one of them, which comes and goes
 #   cloud.sh down     stop all (CLOUD_PURGE=1: and remove everything but venv)
+#   cloud.sh keystone stop|start   Keystone by itself, of a cloud that is up; likewise strict
 #
 #   eval "$(cloud.sh up)"      # only the OS_* lines go to stdout
 #
@@ -51,10 +51,12 @@ CLOUD_TOKEN_SECONDS=${CLOUD_TOKEN_SECONDS:-3600}          # a token's life
 CLOUD_TOKEN_CACHE_SECONDS=${CLOUD_TOKEN_CACHE_SECONDS:-300} # Cinder trusts a token it has seen; -1: never
 CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to respond
 
-REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1 PyMySQL==1.2.4)
+REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1 openstacksdk==4.22.0
+    PyMySQL==1.2.4)
 
 PASSWORD=not-a-secret                           # of every user; loopback only
 DEMO_PROJECT=demo OTHER_PROJECT=other
+BARE_PROJECT=bare                               # its catalog has the identity service only
 CHANGING_PROJECT=changing                       # empty: whoever tests with it fills it
 KEYSTONE_URL=http://127.0.0.1:$KEYSTONE_PORT/v3
 CINDER_URL=http://127.0.0.1:$CINDER_PORT
@@ -272,6 +274,10 @@ start_keystone() {
         OS_KEYSTONE_CONFIG_FILES="$KEYSTONE/keystone.conf"
 }
 
+start_strict() {
+    start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1
+}
+
 start_cinder() {                                # start_cinder NAME PORT URL WORKERS
     # Cinder monkey-patches with eventlet at import unless told not to.
     start "$1" "$2" "$3/healthcheck" "$4" OS_CINDER_DISABLE_EVENTLET_PATCHING=true
@@ -280,11 +286,11 @@ start_cinder() {                                # start_cinder NAME PORT URL WOR
 # ------------------------------------------- projects, users and the catalog --
 populate_keystone() {
     "$CLOUD_VENV/bin/python" - "$KEYSTONE_URL" "$PASSWORD" "$CINDER_URL" "$STRICT_URL" \
-        "$DEMO_PROJECT" "$OTHER_PROJECT" "$CHANGING_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
+        "$DEMO_PROJECT" "$OTHER_PROJECT" "$CHANGING_PROJECT" "$BARE_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
 import sys
 import requests
 
-url, password, cinder, strict, demo, other, changing = sys.argv[1:]
+url, password, cinder, strict, demo, other, changing, bare = sys.argv[1:]
 scope = {'project': {'name': 'admin', 'domain': {'id': 'default'}}}
 user = {'name': 'admin', 'domain': {'id': 'default'}, 'password': password}
 session = requests.Session()
@@ -323,15 +329,17 @@ def member(user, project, role):
 
 log_in()
 projects = {n: ensure('project', {'name': n, 'domain_id': 'default'})
-            for n in ('service', demo, other, changing)}
+            for n in ('service', demo, other, changing, bare)}
 users = {n: ensure('user', {'name': n, 'domain_id': 'default'}, {'password': password})
-         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer')}
+         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer', '0777')}
 users['disabled'] = ensure('user', {'name': 'disabled', 'domain_id': 'default'},
                            {'password': password, 'enabled': False})
 member(users['disabled'], projects[demo], 'member')
 member(users['cinder'], projects['service'], 'admin')
 member(users['cinder'], projects['service'], 'service')
 member(users['demo'], projects[demo], 'member')
+member(users['0777'], projects[demo], 'member')          # YAML 1.1 has 511 for it
+member(users['demo'], projects[bare], 'member')
 member(users['reader'], projects[demo], 'reader')
 roleless = ensure('role', {'name': 'nothing'})
 member(users['roleless'], projects[demo], 'nothing')     # a role Cinder knows nothing of
@@ -353,7 +361,11 @@ for kind, name, places in (
     for region, interface, at in places:
         if not any(found['id'] == region for found in call('GET', '/regions')['regions']):
             call('PUT', '/regions/' + region, json={'region': {}})
-        ensure('endpoint', {'service_id': service, 'interface': interface, 'region_id': region}, {'url': at})
+        endpoint = ensure('endpoint', {'service_id': service, 'interface': interface, 'region_id': region}, {'url': at})
+        if kind == 'identity':
+            path_of = '/OS-EP-FILTER/projects/%s/endpoints' % projects[bare]
+            if not any(found['id'] == endpoint for found in call('GET', path_of)['endpoints']):
+                call('PUT', '%s/%s' % (path_of, endpoint))
 
 print('DEMO_PROJECT_ID=%s' % projects[demo])
 print('OTHER_PROJECT_ID=%s' % projects[other])
@@ -392,7 +404,7 @@ export CLOUD_OTHER_PROJECT_ID=$OTHER_PROJECT_ID
 export CLOUD_CHANGING_PROJECT_ID=$CHANGING_PROJECT_ID
 export CLOUD_DATABASE=$CLOUD_DATABASE
 export CLOUD_DATABASE_URL='$DATABASE_URL'
-export CLOUD_PYTHON=$CLOUD_VENV/bin/python
+export CLOUD_VENV=$CLOUD_VENV
 export CLOUD_GATEWAY_DIR=$GATEWAY
 export CLOUD_GATEWAY_PORT=$GATEWAY_PORT
 export CLOUD_GATEWAY_HTTP_PORT=$GATEWAY_HTTP_PORT
@@ -416,7 +428,7 @@ up() {
         start_keystone 9>&-
         populate_keystone
         seed
-        start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1 9>&- &
+        start_strict 9>&- &
         start_cinder cinder "$CINDER_PORT" "$CINDER_URL" "$CLOUD_WORKERS" 9>&-
         wait $!
         if [[ $CLOUD_GATEWAY ]]; then
@@ -471,8 +483,12 @@ run() {                                         # run COMMAND...: leaves a cloud
 
 case ${1:-} in
     up|down|status) "$1" ;;
-    stop-strict) stop strict ;;
-    start-strict) start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1 ;;
+    keystone|strict)
+        case ${2:-} in
+            stop) stop "$1" ;;
+            start) "start_$1" ;;
+            *) fail "$1 stop, or $1 start" ;;
+        esac ;;
     run) shift; run "$@" ;;
     env) status >&2 && print_env ;;
     *) sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

@@ -12,7 +12,7 @@ use crate::{CHANGES, changing, ids, sql};
 
 /// Has tests/cloud/database.py begin to do something with Cinder's database.
 pub fn start(arguments: &[&str], input: &Value) -> Child {
-    let mut python = Command::new(var("CLOUD_PYTHON"));
+    let mut python = Command::new(var("CLOUD_VENV") + "/bin/python");
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cloud/database.py")).arg(var("CLOUD_DATABASE_URL"));
     let mut child = python.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     serde_json::to_writer(child.stdin.take().unwrap(), input).unwrap();
