@@ -2,6 +2,8 @@
 //!
 //! Every response passes a proxy that validates it against the contract's schemas.
 
+#[path = "cloud/database.rs"]
+mod database;
 #[path = "support/http.rs"]
 mod http;
 #[path = "support/lists.rs"]
@@ -20,7 +22,7 @@ mod support;
 
 use futures::{StreamExt, TryStreamExt};
 use lists::{Listed, test_both_lists};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Cloud, http_client, token, var};
 use vbs_client::jiff::Timestamp;
 use vbs_client::{BackupDetail, Client, ClientBuilder, Cursor, Error, ListBackups, Microversion, Page};
@@ -127,18 +129,7 @@ async fn every_summary_row_has_its_name_and_links() {
 
 /// All rows of the project with all their fields, as the database has them, in the order of the list.
 fn database() -> Vec<Value> {
-    let script =
-        "import json, sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=60); db.row_factory = sqlite3.Row
-rows = [dict(row, metadata={}) for row in db.execute('select * from backups where deleted = 0 and project_id = ? \
-order by created_at desc, id desc', sys.argv[2:])]
-by_id = {row['id']: row for row in rows}
-for id, key, value in db.execute('select backup_id, key, value from backup_metadata where deleted = 0'):
-    if id in by_id: by_id[id]['metadata'][key] = value
-print(json.dumps(rows))";
-    let arguments = ["-c", script, &var("CLOUD_DATABASE"), &var("OS_PROJECT_ID")];
-    let output = std::process::Command::new("python3").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&database::run(&["rows", &var("OS_PROJECT_ID")], &json!([]))).unwrap()
 }
 
 /// Each field of a backup is what the database has, where the microversion has the field.
@@ -446,11 +437,12 @@ static CHANGES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Changes Cinder's database, with `project` in the place of `:project`.
 fn sql(statement: &str) {
-    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=60); \
-                  db.executescript(sys.argv[2].replace(':project', repr(sys.argv[3]))); db.commit()";
-    let arguments = ["-c", script, &var("CLOUD_DATABASE"), statement, &var("CLOUD_CHANGING_PROJECT_ID")];
-    let done = std::process::Command::new("python3").args(arguments).output().unwrap();
-    assert!(done.status.success(), "{done:?}");
+    let statements: Vec<_> = statements(statement).collect();
+    database::run(&["execute", &var("CLOUD_CHANGING_PROJECT_ID")], &json!(statements));
+}
+
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(';').map(str::trim).filter(|statement| !statement.is_empty())
 }
 
 /// The id of a row of the changing project: the higher its number, the newer it is.
@@ -582,15 +574,11 @@ async fn a_constantly_changing_database_is_listed_right() {
     sql(&format!("delete from backups where project_id = :project; {}", (0..300).map(insert).collect::<String>()));
     // Every third row goes, in an order that jumps about, and new ones come.
     let statements = (0..STATEMENTS).map(|i| match i % 4 {
-        0 => insert(1000 + i),
-        _ => delete(i * 37 % 100 * 3),
+        0 => insert(1000 + i).replace(';', ""),
+        _ => delete(i * 37 % 100 * 3).replace(';', ""),
     });
-    let script = "import sqlite3, sys, time; db = sqlite3.connect(sys.argv[1], timeout=60)
-for statement in sys.argv[2].split('\\n'):
-    db.execute(statement.replace(':project', repr(sys.argv[3]))); db.commit(); time.sleep(0.01)";
-    let statements = statements.map(|statement| statement.replace('\n', " ")).collect::<Vec<_>>().join("\n");
-    let arguments = ["-c", script, &var("CLOUD_DATABASE"), &statements, &var("CLOUD_CHANGING_PROJECT_ID")];
-    let mut changes = std::process::Command::new("python3").args(arguments).spawn().unwrap();
+    let arguments = ["execute", &var("CLOUD_CHANGING_PROJECT_ID"), "0.03"];
+    let mut changes = database::start(&arguments, &json!(statements.collect::<Vec<_>>()));
 
     let cloud = Cloud::plain().await;
     let client = changing(&cloud).await;
