@@ -50,50 +50,6 @@ impl Client {
         }
     }
 
-    /// Signs in with the settings of the environment: `OS_CLOUD` or `OS_*`, or the only cloud in clouds.yaml. See
-    /// [`Credentials`](crate::keystone::Credentials#where-settings-come-from).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Credentials::from_env`](crate::keystone::Credentials::from_env),
-    /// [`Credentials::sign_in`](crate::keystone::Credentials::sign_in) and [`ClientBuilder::build`].
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn example() -> Result<(), vbs_client::Error> {
-    /// let client = vbs_client::Client::from_env().await?;
-    /// let backups: Vec<_> = client.list_backups().items().try_collect().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "keystone")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keystone")))]
-    pub async fn from_env() -> Result<Self, Error> {
-        crate::keystone::Credentials::from_env()?.sign_in().await?.build()
-    }
-
-    /// Signs in with the settings of a cloud in clouds.yaml. See
-    /// [`Credentials`](crate::keystone::Credentials#where-settings-come-from).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`from_env`](Self::from_env).
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn example() -> Result<(), vbs_client::Error> {
-    /// let client = vbs_client::Client::from_cloud("otc").await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "keystone")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "keystone")))]
-    pub async fn from_cloud(name: impl AsRef<str>) -> Result<Self, Error> {
-        crate::keystone::Credentials::from_cloud(name)?.sign_in().await?.build()
-    }
-
     pub(crate) fn http_defaults() -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))

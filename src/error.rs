@@ -386,9 +386,15 @@ fn transport(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> fmt::Result
     } else {
         write!(f, "the request to {host} failed")?;
     }
-    match causes(source).skip(1).last() {
-        Some(cause) => write!(f, ": {cause}"),
-        None => Ok(()),
+    let Some(cause) = causes(source).skip(1).last() else { return Ok(()) };
+    write!(f, ": {cause}")?;
+    // The ends of what rustls reports.
+    match cause.to_string().rsplit(' ').next() {
+        Some("UnknownIssuer") => {
+            f.write_str("; if the service has a CA of its own, give it as OS_CACERT or with ClientBuilder::http")
+        }
+        Some("InvalidContentType") => f.write_str("; the server may expect http:// there"),
+        _ => Ok(()),
     }
 }
 

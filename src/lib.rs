@@ -65,6 +65,12 @@ pub mod fuzzing {
         Cursor::from_links(links)
     }
 
+    /// What is shown of the settings in a clouds.yaml.
+    #[cfg(feature = "keystone")]
+    pub fn clouds(text: &str) -> Result<String, String> {
+        crate::keystone::fuzzing_clouds(text)
+    }
+
     pub fn redact(token: &HeaderValue, text: &str) -> String {
         fault::Redactor::new(Some(token), None).clean(text)
     }

@@ -2,6 +2,8 @@
 //!
 //! Every response passes a proxy that validates it against the contract's schemas.
 
+#[path = "cloud/database.rs"]
+mod database;
 #[path = "support/http.rs"]
 mod http;
 #[path = "support/lists.rs"]
@@ -11,6 +13,8 @@ mod lists;
 mod mock;
 #[path = "support/openapi.rs"]
 mod openapi;
+#[path = "cloud/openstacksdk.rs"]
+mod openstacksdk;
 #[path = "cloud/sign_in.rs"]
 mod sign_in;
 #[path = "support/cloud.rs"]
@@ -18,7 +22,7 @@ mod support;
 
 use futures::{StreamExt, TryStreamExt};
 use lists::{Listed, test_both_lists};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Cloud, http_client, token, var};
 use vbs_client::jiff::Timestamp;
 use vbs_client::{BackupDetail, Client, ClientBuilder, Cursor, Error, ListBackups, Microversion, Page};
@@ -125,18 +129,7 @@ async fn every_summary_row_has_its_name_and_links() {
 
 /// All rows of the project with all their fields, as the database has them, in the order of the list.
 fn database() -> Vec<Value> {
-    let script =
-        "import json, sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=60); db.row_factory = sqlite3.Row
-rows = [dict(row, metadata={}) for row in db.execute('select * from backups where deleted = 0 and project_id = ? \
-order by created_at desc, id desc', sys.argv[2:])]
-by_id = {row['id']: row for row in rows}
-for id, key, value in db.execute('select backup_id, key, value from backup_metadata where deleted = 0'):
-    if id in by_id: by_id[id]['metadata'][key] = value
-print(json.dumps(rows))";
-    let arguments = ["-c", script, &var("CLOUD_DATABASE"), &var("OS_PROJECT_ID")];
-    let output = std::process::Command::new("python3").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&database::run(&["rows", &var("OS_PROJECT_ID")], &json!([]))).unwrap()
 }
 
 /// Each field of a backup is what the database has, where the microversion has the field.
@@ -342,12 +335,10 @@ async fn microversions_up_to_the_maximum_are_honored() {
     let cloud = Cloud::plain().await;
     let page = cloud.client().await.list_backups().limit(1).send().await.unwrap();
     assert_eq!(page.microversion(), Some(Microversion::new(3, 0)));
-    let token = token("demo", "demo").await;
-    let floor =
-        |minor| cloud.builder().token(&token).microversion(Microversion::new(3, minor)).build().unwrap().list_backups();
-    let page = floor(71).limit(1).name_like("night").send().await.unwrap();
+    let floor = async |minor| cloud.signed_in().await.microversion(Microversion::new(3, minor)).build().unwrap();
+    let page = floor(71).await.list_backups().limit(1).name_like("night").send().await.unwrap();
     assert_eq!(page.microversion(), Some(Microversion::new(3, 71)));
-    let error = floor(72).send().await.unwrap_err();
+    let error = floor(72).await.list_backups().send().await.unwrap_err();
     assert_eq!(error.status().unwrap(), 406);
     let fault = error.fault().unwrap();
     assert_eq!((fault.kind.as_deref(), fault.code.as_deref()), (Some("computeFault"), Some("406")));
@@ -371,22 +362,21 @@ async fn refusals_of_the_services_are_reported() {
     }
     assert!(refused(cloud.builder()).await.is_unauthorized());
 
-    let error = refused(cloud.builder().token(token("roleless", "demo").await)).await;
+    let error = refused(cloud.credentials_of("roleless", "demo").sign_in().await.unwrap()).await;
     assert!(error.is_forbidden(), "{error:?}");
     assert_eq!(error.fault().unwrap().kind.as_deref(), Some("forbidden"));
 
-    let error = refused(http::builder(&cloud.endpoint).project_id(var("CLOUD_OTHER_PROJECT_ID")).token(&demo)).await;
+    let error = refused(cloud.signed_in().await.project_id(var("CLOUD_OTHER_PROJECT_ID"))).await;
     assert_eq!(error.status().unwrap(), 400);
     assert_eq!(error.fault().unwrap().message, "Malformed request url");
 
-    let error = refused(http::builder(cloud.endpoint.clone() + "/v3").project_id("no_such-id").token(&demo)).await;
+    let credentials = cloud.credentials().endpoint(cloud.endpoint.clone() + "/v3");
+    let error = refused(credentials.sign_in().await.unwrap().project_id("no_such-id")).await;
     assert!(error.is_not_found(), "{error:?}");
     let fault = error.fault().unwrap();
     assert_eq!((fault.code.as_deref(), fault.message.as_str()), (Some("404"), "The resource could not be found."));
 
-    let other = http::builder(&cloud.endpoint)
-        .project_id(var("CLOUD_OTHER_PROJECT_ID"))
-        .token(token("outsider", "other").await);
+    let other = cloud.credentials_of("outsider", "other").sign_in().await.unwrap();
     let others = ids(&other.build().unwrap().list_backups()).await;
     assert_eq!(others.len(), 10);
     let client = cloud.client().await;
@@ -402,11 +392,11 @@ async fn refusals_of_the_services_are_reported() {
 #[ignore = "needs the cloud"]
 async fn a_reader_and_a_catalog_endpoint_may_list() {
     let cloud = Cloud::plain().await;
-    let reader = cloud.builder().token(token("reader", "demo").await).build().unwrap();
+    let reader = cloud.credentials_of("reader", "demo").sign_in().await.unwrap().build().unwrap();
     assert_eq!(reader.list_backups().count().await.unwrap(), 2500);
     // As a catalog has the endpoint.
     let endpoint = format!("{}/v3/{}", cloud.endpoint, var("OS_PROJECT_ID"));
-    let client = http::builder(endpoint).token(token("demo", "demo").await).build().unwrap();
+    let client = cloud.credentials().endpoint(endpoint).sign_in().await.unwrap().build().unwrap();
     assert_eq!(client.list_backups().limit(3).send().await.unwrap().backups.len(), 3);
 }
 
@@ -447,11 +437,12 @@ static CHANGES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Changes Cinder's database, with `project` in the place of `:project`.
 fn sql(statement: &str) {
-    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=60); \
-                  db.executescript(sys.argv[2].replace(':project', repr(sys.argv[3]))); db.commit()";
-    let arguments = ["-c", script, &var("CLOUD_DATABASE"), statement, &var("CLOUD_CHANGING_PROJECT_ID")];
-    let done = std::process::Command::new("python3").args(arguments).output().unwrap();
-    assert!(done.status.success(), "{done:?}");
+    let statements: Vec<_> = statements(statement).collect();
+    database::run(&["execute", &var("CLOUD_CHANGING_PROJECT_ID")], &json!(statements));
+}
+
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(';').map(str::trim).filter(|statement| !statement.is_empty())
 }
 
 /// The id of a row of the changing project: the higher its number, the newer it is.
@@ -495,8 +486,7 @@ async fn list_while(change: &str, concurrency: usize) -> Result<Vec<String>, (Ve
 }
 
 async fn changing(cloud: &Cloud) -> Client {
-    let token = token("changer", "changing").await;
-    http::builder(&cloud.endpoint).project_id(var("CLOUD_CHANGING_PROJECT_ID")).token(token).build().unwrap()
+    cloud.credentials_of("changer", "changing").sign_in().await.unwrap().build().unwrap()
 }
 
 fn rows(numbers: impl DoubleEndedIterator<Item = usize>) -> Vec<String> {
@@ -584,15 +574,11 @@ async fn a_constantly_changing_database_is_listed_right() {
     sql(&format!("delete from backups where project_id = :project; {}", (0..300).map(insert).collect::<String>()));
     // Every third row goes, in an order that jumps about, and new ones come.
     let statements = (0..STATEMENTS).map(|i| match i % 4 {
-        0 => insert(1000 + i),
-        _ => delete(i * 37 % 100 * 3),
+        0 => insert(1000 + i).replace(';', ""),
+        _ => delete(i * 37 % 100 * 3).replace(';', ""),
     });
-    let script = "import sqlite3, sys, time; db = sqlite3.connect(sys.argv[1], timeout=60)
-for statement in sys.argv[2].split('\\n'):
-    db.execute(statement.replace(':project', repr(sys.argv[3]))); db.commit(); time.sleep(0.01)";
-    let statements = statements.map(|statement| statement.replace('\n', " ")).collect::<Vec<_>>().join("\n");
-    let arguments = ["-c", script, &var("CLOUD_DATABASE"), &statements, &var("CLOUD_CHANGING_PROJECT_ID")];
-    let mut changes = std::process::Command::new("python3").args(arguments).spawn().unwrap();
+    let arguments = ["execute", &var("CLOUD_CHANGING_PROJECT_ID"), "0.03"];
+    let mut changes = database::start(&arguments, &json!(statements.collect::<Vec<_>>()));
 
     let cloud = Cloud::plain().await;
     let client = changing(&cloud).await;

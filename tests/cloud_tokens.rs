@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use futures::future::join_all;
-use support::{Cloud, http_client, ready, token, var};
+use support::{Cloud, Outage, http_client, ready, token, var};
 use vbs_client::keystone::Credentials;
-use vbs_client::{Client, Error, Token, token_fn};
+use vbs_client::{Client, Error, RetryPolicy, Token, token_fn};
 
 /// Until every token that there is now has expired.
 async fn expiry() {
@@ -143,6 +144,61 @@ async fn a_revoked_token_is_replaced_in_the_middle_of_a_listing() {
         assert_eq!(rows, 2500);
         let statuses: Vec<_> = cloud.exchanges().into_iter().map(|(_, status)| status).collect();
         assert!(statuses.contains(&401) && statuses.ends_with(&[200]), "{statuses:?}");
+    }
+}
+
+/// Stops Keystone, or starts it.
+async fn keystone(what: &str) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cloud/cloud.sh");
+    let output = tokio::process::Command::new(script).args(["keystone", what]).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Keystone is stopped when the token expires, and started once it was asked for another one in vain.
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_listing_outlives_a_keystone_that_is_stopped_when_the_token_expires() {
+    let _alone = ALONE.lock().await;
+    let plain = Cloud::plain().await;
+    let expected: Vec<_> =
+        plain.client().await.list_backups().items().map_ok(|backup| backup.id).try_collect().await.unwrap();
+    assert_eq!(expected.len(), 2500);
+    let retry = RetryPolicy::default().max_attempts(100).max_delay(Duration::from_millis(500));
+
+    let mut listings = Vec::new();
+    for concurrency in [1, 8] {
+        let (cloud, outage) = (Cloud::plain().await, Outage::of(0).await);
+        let credentials = Credentials::password(&outage.auth_url, "demo", var("OS_PASSWORD"));
+        let credentials = ready(credentials).user_domain_name("Default").project_id(var("OS_PROJECT_ID"));
+        let credentials = credentials.endpoint(&cloud.endpoint).retry(retry.clone());
+        let client = credentials.sign_in().await.unwrap().build().unwrap();
+        let mut pages = client.list_backups().limit(200).concurrency(concurrency).prefetch(false).pages();
+        let first = pages.try_next().await.unwrap().unwrap();
+        listings.push((cloud, outage, pages, first));
+    }
+    expiry().await;
+    keystone("stop").await;
+    let (outages, lists): (Vec<_>, Vec<_>) = listings
+        .into_iter()
+        .map(|(cloud, outage, mut pages, first)| {
+            let list = tokio::spawn(async move {
+                let mut ids: Vec<_> = first.into_iter().map(|backup| backup.id).collect();
+                while let Some(page) = pages.try_next().await.unwrap() {
+                    ids.extend(page.into_iter().map(|backup| backup.id));
+                }
+                (ids, cloud)
+            });
+            (outage, list)
+        })
+        .unzip();
+    join_all(outages.iter().map(|outage| outage.refused(2))).await;
+    assert!(lists.iter().all(|list| !list.is_finished()));
+    keystone("start").await;
+    for list in lists {
+        let (ids, cloud) = list.await.unwrap();
+        assert_eq!(ids, expected);
+        let (tokens, _): (Vec<_>, Vec<_>) = cloud.exchanges().into_iter().unzip();
+        assert_ne!(tokens.first(), tokens.last());
     }
 }
 

@@ -43,6 +43,7 @@ const BENCHES: &[(&str, Bench, bool)] = &[
     ("stream", stream, true),
     ("latency", latency, true),
     ("wire", wire, true),
+    ("soak", soak, false),
     ("instructions", instructions, false),
     ("cinder", cinder, false),
     ("build", build::figures, false),
@@ -128,7 +129,11 @@ struct Server {
 
 impl Server {
     fn start(rows: usize, latency: u64) -> Self {
-        let mut process = run(&format!("server {rows} {latency}")).stdout(Stdio::piped()).spawn().unwrap();
+        Self::with(&format!("server {rows} {latency}"))
+    }
+
+    fn with(role: &str) -> Self {
+        let mut process = run(role).stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
         Self { process, address: address.trim().to_owned() }
@@ -163,13 +168,15 @@ struct Listing {
     /// The most memory that the process has had, in KiB.
     peak: f64,
     rows: usize,
+    /// What it has at the end, in KiB.
+    end: f64,
 }
 
 fn listing(role: &str) -> Listing {
     let report = output(&mut run(role));
     let mut numbers = report.split_whitespace().map(|number| number.parse::<f64>().unwrap());
     let mut number = || numbers.next().unwrap();
-    Listing { wall: number(), cpu: number(), peak: number(), rows: number() as usize }
+    Listing { wall: number(), cpu: number(), peak: number(), rows: number() as usize, end: number() }
 }
 
 /// Both in turn, so many times, after one that does not count.
@@ -194,9 +201,10 @@ fn ratio(pairs: &[(Listing, Listing)], of: fn(&Listing) -> f64) -> f64 {
     median(pairs.iter().map(|(a, b)| of(a) / of(b)).collect())
 }
 
-fn peak() -> u64 {
+/// `VmHWM`, the most memory that this process has had, or `VmRSS`, what it has now.
+fn memory(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
@@ -204,7 +212,8 @@ fn peak() -> u64 {
 fn child(role: &[&str]) {
     let number = |text: &str| text.parse::<usize>().unwrap();
     match *role {
-        ["server", rows, latency] => one_thread().block_on(server::serve(number(rows), number(latency) as u64)),
+        ["server", rows, latency] => one_thread().block_on(server::serve(number(rows), number(latency) as u64, false)),
+        ["faulty-server", rows] => one_thread().block_on(server::serve(number(rows), 0, true)),
         ["get", address] => {
             print!("{}", one_thread().block_on(async { reqwest::get(address).await.unwrap().text().await.unwrap() }))
         }
@@ -274,13 +283,23 @@ async fn measure(who: &str, address: &str, limit: usize, concurrency: usize, off
             let rows = request.items().try_fold(0, |rows, _| async move { Ok(rows + 1) }).await.unwrap();
             (stop(), rows)
         }
+        "soak" => {
+            let mut random = fastrand::Rng::with_seed(server::SEED);
+            (0..offset).for_each(|_| drop(server::id(&mut random)));
+            let (mut items, mut rows) = (request.items(), 0);
+            while let Some(backup) = items.try_next().await.unwrap() {
+                assert_eq!(backup.id, server::id(&mut random), "row {rows}");
+                rows += 1;
+            }
+            (stop(), rows)
+        }
         "drain" => {
             let rows = drain(&http, url, limit, token).await;
             (stop(), rows)
         }
         _ => panic!("{who}"),
     };
-    println!("{} {} {} {rows}", wall.as_secs_f64(), cpu.as_secs_f64(), peak());
+    println!("{} {} {} {rows} {}", wall.as_secs_f64(), cpu.as_secs_f64(), memory("VmHWM"), memory("VmRSS"));
 }
 
 fn linked(links: &[floor::Link]) -> bool {
@@ -415,6 +434,33 @@ fn wire() -> Vec<Figure> {
         figure("bytes on the wire per backup", format!("{:.0}", plain / ROWS as f64), ""),
         figure("the same with `gzip`", format!("{:.0}", packed / ROWS as f64), ""),
     ]
+}
+
+/// A million backups, each of which has to be the next one; and with a fault in one page of a hundred.
+fn soak() -> Vec<Figure> {
+    const MANY: usize = 1_000_000;
+    let (server, faulty) = (Server::start(MANY, 0), Server::with(&format!("faulty-server {MANY}")));
+    let mut figures = Vec::new();
+    for concurrency in [1, 8] {
+        let soak = |server: &Server, rows: usize| {
+            let offset = MANY - rows;
+            let listing = listing(&format!("soak 2 {} {PAGE} {concurrency} {offset} token", server.address));
+            assert_eq!(listing.rows, rows);
+            listing
+        };
+        let ten = soak(&server, 10 * PAGE);
+        let tenth = median((0..5).map(|_| soak(&server, MANY / 10).wall).collect());
+        let (whole, with_faults) = (soak(&server, MANY), soak(&faulty, MANY));
+        let mut add = |what: &str, value: f64, bound| {
+            let what = format!("1,000,000 backups streamed, concurrency {concurrency}: {what}");
+            figures.push(figure(what, format!("{value:.2}"), bound));
+        };
+        add("peak memory, of that of 10 pages", whole.peak / ten.peak, "≤ 1.2");
+        add("memory at the end, of the peak of 10 pages", whole.end / ten.peak, "≤ 1.2");
+        add("wall time, of that of 100,000", whole.wall / tenth, "9 to 11");
+        add("peak memory with 1 % of the pages faulty, of that of 10 pages", with_faults.peak / ten.peak, "≤ 1.2");
+    }
+    figures
 }
 
 /// Instructions from one run to the next are as good as equal: what they add for each row is the

@@ -12,6 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 
 pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
+pub const SEED: u64 = 1;
 const PAGE_LIMIT: usize = 1000;
 /// What a row of the list with details has besides the summary.
 const DETAILS: &str = r#""status": "available", "size": 40, "object_count": 22, "availability_zone": "eu-de-01", "container": "volumes_backup", "created_at": "2026-01-01T00:00:49.000000", "updated_at": "2026-01-01T00:10:22.000000", "description": null, "fail_reason": null, "volume_id": "f320cd57-6d14-475b-b49a-ae908fb5262c", "is_incremental": true, "has_dependent_backups": false, "snapshot_id": null, "data_timestamp": "2026-01-01T00:00:49.000000", "metadata": {"tier": "gold"}, "#;
@@ -24,7 +25,16 @@ struct Server {
     ids: Vec<String>,
     by_id: HashMap<String, usize>,
     latency: Duration,
+    /// Whether one page in a hundred has a fault.
+    faulty: bool,
+    pages: AtomicU64,
     sent: AtomicU64,
+}
+
+enum Fault {
+    Reset,
+    Status(&'static str),
+    Cut,
 }
 
 struct Rows {
@@ -50,13 +60,14 @@ impl Rows {
 }
 
 /// An id as random as a real one, and the same every time.
-fn id(random: &mut fastrand::Rng) -> String {
+pub fn id(random: &mut fastrand::Rng) -> String {
     let digits = format!("{:032x}", random.u128(..));
     format!("{}-{}-4{}-8{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
 }
 
-/// Serves so many rows, and prints where; responses take so many milliseconds.
-pub async fn serve(rows: usize, latency: u64) {
+/// Serves so many rows, and prints where; responses take so many milliseconds, and one page in a hundred has a
+/// fault, or none.
+pub async fn serve(rows: usize, latency: u64, faulty: bool) {
     let socket = TcpSocket::new_v4().unwrap();
     // Page by page, so that it need not wait for its reader.
     socket.set_send_buffer_size(1 << 20).unwrap();
@@ -64,13 +75,13 @@ pub async fn serve(rows: usize, latency: u64) {
     let listener = socket.listen(64).unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     println!("{address}");
-    let mut random = fastrand::Rng::with_seed(1);
+    let mut random = fastrand::Rng::with_seed(SEED);
     let ids: Vec<_> = (0..rows).map(|_| id(&mut random)).collect();
     let summary = Rows::new(&address, &ids, "");
     let latency = Duration::from_millis(latency);
     let by_id = ids.iter().cloned().zip(0..).collect();
-    let server =
-        Arc::new(Server { address, summary, details: OnceLock::new(), ids, by_id, latency, sent: AtomicU64::new(0) });
+    let (details, pages, sent) = (OnceLock::new(), AtomicU64::new(0), AtomicU64::new(0));
+    let server = Arc::new(Server { address, summary, details, ids, by_id, latency, faulty, pages, sent });
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         tokio::spawn(respond(stream, Arc::clone(&server)));
@@ -89,6 +100,7 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
         }
         let text = String::from_utf8_lossy(&head);
         let (path, query) = text.split(' ').nth(1).and_then(|target| target.split_once('?')).unwrap_or_default();
+        let mut fault = None;
         let body = if text.starts_with("GET /stats ") {
             format!("{} {}", cpu_time().as_nanos(), server.sent.load(Ordering::Relaxed))
         } else {
@@ -96,8 +108,22 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
             if !server.latency.is_zero() {
                 sleep(server.latency).await;
             }
+            fault = server.fault();
             server.page(path.ends_with("/detail"), query)
         };
+        match fault {
+            Some(Fault::Reset) => {
+                let _ = stream.set_zero_linger();
+                return;
+            }
+            Some(Fault::Status(head)) => {
+                if stream.write_all(head.as_bytes()).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            _ => {}
+        }
         let (encoding, body) = match text.to_lowercase().contains("\r\naccept-encoding: gzip") {
             false => ("", body.into_bytes()),
             true => {
@@ -113,13 +139,27 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
         .into_bytes();
         response.extend(body);
         server.sent.fetch_add(response.len() as u64, Ordering::Relaxed);
-        if stream.write_all(&response).await.is_err() {
+        if let Some(Fault::Cut) = fault {
+            response.truncate(response.len() / 2);
+        }
+        if stream.write_all(&response).await.is_err() || fault.is_some() {
             return;
         }
     }
 }
 
 impl Server {
+    /// What is wrong with the next page, of each kind in turn.
+    fn fault(&self) -> Option<Fault> {
+        let page = self.pages.fetch_add(1, Ordering::Relaxed);
+        (self.faulty && page % 100 == 50).then_some(match page / 100 % 4 {
+            0 => Fault::Reset,
+            1 => Fault::Status("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+            2 => Fault::Status("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"),
+            _ => Fault::Cut,
+        })
+    }
+
     fn page(&self, details: bool, query: &str) -> String {
         let (rows, list) = match details {
             false => (&self.summary, "backups"),

@@ -580,6 +580,19 @@ mod tests {
                 format!("{{profile: otc, region_name: eu-nl, auth: {{{}}}}}", user.replace("auth_url: https://iam, ", "")),
                 format!("https://iam.eu-nl.otc.t-systems.com Some(\"eu-nl\") public {demo}"),
             ),
+            (
+                format!("{{auth: {{{user}}}, region_name: R, interface: admin, volumev3_region_name: S, volume_interface: internal}}"),
+                format!("https://iam Some(\"S\") internal {demo}"),
+            ),
+            // In both places: for some, the one in auth counts, for others the one beside it.
+            (
+                format!("{{auth: {{{user}}}, auth_url: https://x, username: x, password: x}}"),
+                format!("https://iam None public {demo}"),
+            ),
+            (
+                format!("{{auth: {{{}, project_id: x}}, project_id: p}}", user.replace(", project_id: p", "")),
+                format!("https://iam None public {demo}"),
+            ),
             // One domain for both.
             (
                 "{auth: {auth_url: https://iam, username: u, password: pw, domain_name: D, project_id: p}}".to_owned(),
@@ -626,9 +639,11 @@ mod tests {
                         {\"user\":{\"id\":\"v\",\"password\":\"pw\"}}},\"scope\":{\"project\":{\"domain\":{\"id\":\"e\"},\
                         \"name\":\"q\"}}}}";
         assert_eq!(changed.as_deref(), Ok(expected));
-        let chosen =
-            plan(&cloud(&format!("{{auth: {{{user}}}, regions: [R, S]}}")), |credentials| credentials.region("S"));
-        assert!(chosen.unwrap().starts_with("https://iam Some(\"S\")"));
+        for regions in ["regions: [R, S]", "block_storage_region_name: R"] {
+            let text = cloud(&format!("{{auth: {{{user}}}, {regions}}}"));
+            let chosen = plan(&text, |credentials| credentials.region("S"));
+            assert!(chosen.unwrap().starts_with("https://iam Some(\"S\")"));
+        }
     }
 
     #[test]
@@ -696,6 +711,56 @@ mod tests {
             credentials
         });
         plan.unwrap();
+    }
+
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn certificates_that_are_not_verified_are_warned_of() {
+        use std::sync::{Arc, Mutex};
+
+        #[derive(Clone, Default)]
+        struct Log(Arc<Mutex<Vec<u8>>>);
+
+        impl std::io::Write for Log {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+
+        for (entry, warning) in [
+            ("verify: false", "certificates are not verified: verify of the cloud \"c\" in "),
+            ("insecure: true", "certificates are not verified: insecure of the cloud \"c\" in "),
+            ("verify: true, insecure: false", ""),
+        ] {
+            let log = Log::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+            let text = format!("clouds: {{c: {{auth: {{auth_url: https://iam, token: t}}, {entry}}}}}");
+            tracing::subscriber::with_default(subscriber, || plan(&text, |credentials| credentials)).unwrap();
+            let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(log.is_empty(), warning.is_empty(), "{log}");
+            assert!(log.contains(warning), "{log}");
+        }
+    }
+
+    #[cfg(not(feature = "rustls"))]
+    #[test]
+    fn certificates_need_a_tls_feature() {
+        for (entry, name) in
+            [("cacert: /dev/null", "cacert"), ("verify: false", "verify"), ("insecure: true", "insecure")]
+        {
+            let text = format!("clouds: {{c: {{auth: {{auth_url: https://iam, token: t}}, {entry}}}}}");
+            let expected = format!(
+                "invalid http: {name} of the cloud \"c\" in ROOT/here/clouds.yaml needs a TLS feature, such as rustls"
+            );
+            assert_eq!(plan(&text, |credentials| credentials), Err(expected));
+        }
+        let text = "clouds: {c: {auth: {auth_url: https://iam, token: t}, verify: true, insecure: false}}";
+        plan(text, |credentials| credentials).unwrap();
     }
 
     #[test]

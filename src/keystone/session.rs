@@ -10,12 +10,12 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::catalog;
-use super::credentials::{Plan, Project, Request};
+use super::credentials::Credentials;
 use super::generated::types::TokenDetails;
 use super::generated::{Client as Generated, PATH, X_SUBJECT_TOKEN};
-use crate::transport::exchange::Failure;
+use super::resolve::{Plan, Project, Request};
 use crate::transport::fault::{Exchange, Redactor};
-use crate::transport::retry::retry_after;
+use crate::transport::retry::{Failure, retry_after};
 use crate::transport::signals::{Attempt, Traced};
 use crate::transport::token::{Token, TokenProvider, header};
 use crate::transport::{RequestContext, RetryPolicy};
@@ -27,8 +27,25 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// How much of its life a token may have lost at once: Keystone's times are whole seconds, rounded down.
 const CLOCK_TICK: Duration = Duration::from_secs(1);
 
+impl Credentials {
+    /// Signs in. The builder has the endpoint, the project and the tokens, and inherits [`http`](Self::http),
+    /// [`timeout`](Self::timeout) and [`retry`](Self::retry).
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidConfig`] where a setting is missing or wrong, and where the catalog has no endpoint for the
+    ///   region and the interface, or several regions of which none is chosen. It names what is missing and what
+    ///   there is.
+    /// - [`Error::SignIn`] where the identity service does not respond with a token: with
+    ///   [`is_unauthorized`](Error::is_unauthorized) where it refuses the credentials.
+    /// - [`Error::Transport`] where reqwest can't be set up.
+    pub async fn sign_in(self) -> Result<ClientBuilder, Error> {
+        sign_in(self.resolve()?).await
+    }
+}
+
 /// Signs in as planned, and makes the builder of a client from what comes back.
-pub(super) async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
+async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     let Plan { sign_in, token, project, endpoint, region, interface, http, timeout, retry } = plan;
     let prepare = |endpoint: String| {
         let builder = Client::builder(endpoint).retry(retry.clone()).http(|builder| http.apply(builder));
@@ -174,7 +191,10 @@ impl Received {
             Project { id: Some(chosen), .. } if *chosen != id => {
                 Err(invalid(format!("it is {chosen:?}, but the token's project is another one")))
             }
-            Project { id: None, name: Some(chosen) } if name.is_some_and(|name| name != chosen) => {
+            // Keystone compares names as its database does: MariaDB without regard to case.
+            Project { id: None, name: Some(chosen) }
+                if name.is_some_and(|name| name.to_lowercase() != chosen.to_lowercase()) =>
+            {
                 Err(invalid(format!("the project's name is {chosen:?}, but the token's project is another one")))
             }
             _ => Ok(id),
@@ -203,14 +223,15 @@ struct Session {
 }
 
 impl Session {
-    /// The token that signing in has brought, unless it has expired since.
+    /// The token that signing in has brought, unless it was used or has expired since.
     fn first(&self) -> Option<Token> {
-        let (mut token, at) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.service.request.renewable {
-            // It is used until the service rejects it.
-            token.expires_at = None;
-            token.life = None;
+            // There is no other one: it is used until the service rejects it.
+            let (token, _) = first.clone()?;
+            return Some(Token { expires_at: None, life: None, ..token });
         }
+        let (mut token, at) = first.take()?;
         match token.life {
             Some(life) => {
                 token.life = Some(life.checked_sub(at.elapsed()).filter(|life| !life.is_zero())?);

@@ -41,6 +41,26 @@ pub(super) const NAMES: &[&str] = &[
     "block_storage_endpoint_override",
     "volumev3_endpoint_override",
     "volume_endpoint_override",
+    "block_storage_region_name",
+    "volumev3_region_name",
+    "volume_region_name",
+    "block_storage_interface",
+    "volumev3_interface",
+    "volume_interface",
+    "block_storage_endpoint_type",
+    "volumev3_endpoint_type",
+    "volume_endpoint_type",
+];
+
+/// Of these, openstacksdk prefers the value in `auth` to the one beside it; of all others, the one beside it.
+const AUTH_FIRST: &[&str] = &[
+    "auth_url",
+    "username",
+    "user_id",
+    "password",
+    "application_credential_id",
+    "application_credential_name",
+    "application_credential_secret",
 ];
 
 /// The address of the service, in place of the catalog's: `VBS_ENDPOINT`.
@@ -78,7 +98,9 @@ pub(super) struct Region {
 impl Settings {
     /// The first of these names that is set.
     pub(super) fn first(&self, names: &[&str]) -> Option<&SecretString> {
-        for layer in [&self.explicit, &self.top, &self.auth] {
+        let auth_first = names.iter().any(|name| AUTH_FIRST.contains(name));
+        let (first, second) = if auth_first { (&self.auth, &self.top) } else { (&self.top, &self.auth) };
+        for layer in [&self.explicit, first, second] {
             if let Some(value) = names.iter().find_map(|name| layer.get::<str>(name)) {
                 return Some(value).filter(|value| !value.expose_secret().is_empty());
             }

@@ -16,7 +16,7 @@ use crate::{BackupStatus, Client, ClientBuilder, Microversion};
 /// last one is dropped, its port is used by the next service that starts. At most 25 run at a time in a process, and
 /// [`start`](Self::start) waits for one of them to be dropped.
 ///
-/// Its clock is that of the machine: in a tokio runtime whose clock is paused, requests to it time out.
+/// Its clock is that of the machine: in a tokio runtime whose clock is paused, requests to it may time out at once.
 #[derive(Clone)]
 pub struct Cinder {
     server: Arc<MockServer>,

@@ -74,10 +74,7 @@ impl Service {
     }
 
     fn sort(&mut self) {
-        self.rows.sort_by(|a, b| {
-            let key = |row: &Row| (row.backup.created_at, row.backup.id.clone());
-            Reverse(key(a)).cmp(&Reverse(key(b)))
-        });
+        self.rows.sort_by_cached_key(|row| Reverse((row.backup.created_at, row.id().to_owned())));
     }
 
     pub(crate) fn insert(&mut self, row: Row) {

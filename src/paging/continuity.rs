@@ -1,12 +1,49 @@
-//! Whether a page can follow the one before it.
+//! [`LastPage`], and whether a page can follow it.
 
 use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
-use super::recovery::LastPage;
 use crate::query::cursor::check_id;
 use crate::query::{Query, Row};
+
+/// The last page that had rows.
+#[derive(Default)]
+pub(crate) struct LastPage {
+    /// The id of the first row of the listing.
+    pub(super) first_of_listing: Option<String>,
+    /// A marker that leads to its first row again, if there is one.
+    pub(super) start: Option<String>,
+    /// The ids of its rows, a line each: one text, because a string each takes more memory and time.
+    pub(super) ids: String,
+}
+
+impl LastPage {
+    pub(crate) fn keep<T: Row>(&mut self, rows: &[T], start: Option<String>) {
+        let Some(first) = rows.first() else { return };
+        self.first_of_listing.get_or_insert_with(|| first.id().to_owned());
+        self.start = start;
+        self.ids.clear();
+        for row in rows {
+            self.ids.push_str(row.id());
+            self.ids.push('\n');
+        }
+    }
+
+    pub(crate) fn first_of_listing(&self) -> Option<&str> {
+        self.first_of_listing.as_deref()
+    }
+
+    /// The ids of its rows. No id has a line break: those are refused.
+    pub(crate) fn ids(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.ids.split_terminator('\n')
+    }
+
+    /// The id of a row, counted from the last one.
+    pub(crate) fn id_from_end(&self, rows: usize) -> Option<&str> {
+        self.ids().nth_back(rows)
+    }
+}
 
 /// Checks that the rows can be what the query requested, after the last page if that is known. The error
 /// states why they can't.

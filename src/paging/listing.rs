@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::continuity;
-use super::recovery::LastPage;
+use super::continuity::LastPage;
 use crate::Error;
 use crate::generated::parameters::LIMIT;
 use crate::query::{Microversion, Query, Row};

@@ -1,10 +1,10 @@
 //! [`Pager`]: all pages of a listing, in order.
 
 use super::continuity;
+use super::continuity::LastPage;
 use super::cycle::CycleDetector;
 use super::listing::Listing;
 use super::read_ahead::{InFlightPage, ReadAhead};
-use super::recovery::LastPage;
 use crate::Error;
 use crate::generated::parameters::{OFFSET, WITH_COUNT};
 use crate::query::{Cursor, Query, Row, Value};

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use tokio::time::Instant;
 
+use super::continuity::LastPage;
 use super::pager::Pager;
 use crate::Error;
 use crate::query::{Cursor, Row};
@@ -12,43 +13,7 @@ use crate::transport::Response;
 /// The most requests of a recovery.
 const MAX_REQUESTS: usize = 12;
 
-/// The last page that had rows.
-#[derive(Default)]
-pub(crate) struct LastPage {
-    /// The id of the first row of the listing.
-    first_of_listing: Option<String>,
-    /// A marker that leads to its first row again, if there is one.
-    start: Option<String>,
-    /// The ids of its rows, a line each: one text, because a string each takes more memory and time.
-    ids: String,
-}
-
 impl LastPage {
-    pub(crate) fn keep<T: Row>(&mut self, rows: &[T], start: Option<String>) {
-        let Some(first) = rows.first() else { return };
-        self.first_of_listing.get_or_insert_with(|| first.id().to_owned());
-        self.start = start;
-        self.ids.clear();
-        for row in rows {
-            self.ids.push_str(row.id());
-            self.ids.push('\n');
-        }
-    }
-
-    pub(crate) fn first_of_listing(&self) -> Option<&str> {
-        self.first_of_listing.as_deref()
-    }
-
-    /// The ids of its rows. No id has a line break: those are refused.
-    pub(crate) fn ids(&self) -> impl DoubleEndedIterator<Item = &str> {
-        self.ids.split_terminator('\n')
-    }
-
-    /// The id of a row, counted from the last one.
-    pub(crate) fn id_from_end(&self, rows: usize) -> Option<&str> {
-        self.ids().nth_back(rows)
-    }
-
     /// The markers to try in place of a deleted one, and whether these are all rows of the page. Of a large page,
     /// they are further and further apart, and the last one leads to its first row.
     fn candidates(&self, deleted: &str) -> (Vec<String>, bool) {

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::fault::{Exchange, Redactor};
 use super::hooks::{Head, RequestContext};
-use super::retry::{RetryPolicy, retry_after};
+use super::retry::{Failure, RetryPolicy, retry_after};
+use super::runtime::Spawned;
 use super::signals::{Attempt, Traced};
 use super::token::{Issued, Tokens};
 use crate::Error;
@@ -93,23 +94,19 @@ impl<T> Traced for Response<T> {
 /// The outcome of one attempt.
 pub(crate) type Outcome<T> = Result<Response<T>, Failure>;
 
-/// An attempt that failed.
-pub(crate) struct Failure {
-    pub(crate) error: Error,
-    /// The response's `Retry-After`.
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) at: Instant,
-    /// Whether the attempt has used up the page's renewal of a rejected token.
-    pub(crate) renewed: bool,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { error, retry_after: None, at: Instant::now(), renewed: false }
-    }
-}
-
 impl Transport {
+    /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
+    pub(crate) async fn fetch<T: Row>(
+        &self,
+        request: &PageRequest,
+        policy: &RetryPolicy,
+        deadline: Option<Instant>,
+        in_flight: Option<Spawned<Outcome<T>>>,
+    ) -> Result<Response<T>, Error> {
+        let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
+        policy.run(Some(request.page), deadline, in_flight, start).await
+    }
+
     /// Makes one attempt. A token that the service rejects is renewed, and the request repeated, if it
     /// `may_renew`.
     pub(crate) async fn attempt<T: Row>(&self, request: &PageRequest, attempt: u32, may_renew: bool) -> Outcome<T> {

@@ -25,8 +25,8 @@ const WINDOW: usize = 16;
 /// Shorter tokens are not looked for: they could be part of any word.
 const MIN_TOKEN: usize = 8;
 
-/// How many characters an encoding may take for one, as `\u0041` does.
-const MAX_ESCAPE: usize = 6;
+/// How many characters an encoding may take for one, as `\ud83d\ude00` does.
+const MAX_ESCAPE: usize = 12;
 
 /// Shorter passwords are not looked for.
 const MIN_PASSWORD: usize = 4;
@@ -38,6 +38,9 @@ pub(crate) struct Exchange<'a> {
     pub(crate) body_limit: usize,
     pub(crate) marker: Option<&'a str>,
 }
+
+/// The digits of the longest entity: `&#1114111;`.
+const MAX_DIGITS: usize = 7;
 
 /// Reads what servers send, and takes the secrets out of it, even where a server has sent them back: the token,
 /// and the password that it was obtained with.
@@ -299,11 +302,18 @@ fn unescape(text: &str) -> Option<(char, usize)> {
     let escapes = [("\\u", 16, Some(4), ""), ("%", 16, Some(2), ""), ("&#x", 16, None, ";"), ("&#", 10, None, ";")];
     let decoded = escapes.iter().find_map(|(start, radix, digits, end)| {
         let rest = text.strip_prefix(start)?;
-        let digits = digits.or_else(|| rest.get(..MAX_ESCAPE + 1).unwrap_or(rest).find(end))?;
+        let digits = digits.or_else(|| first(rest, MAX_DIGITS + 1).find(end))?;
         let code = rest.get(..digits).filter(|code| code.chars().all(|c| c.is_ascii_hexdigit()))?;
         Some((char::from_u32(u32::from_str_radix(code, *radix).ok()?)?, start.len() + digits + end.len()))
     });
-    decoded.or_else(|| first_character(text))
+    decoded.or_else(|| surrogates(text)).or_else(|| first_character(text))
+}
+
+/// A character in the two escapes that JSON has for it: `\ud83d\ude00`.
+fn surrogates(text: &str) -> Option<(char, usize)> {
+    let unit = |at| u16::from_str_radix(text.get(at..)?.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let character = char::decode_utf16([unit(0)?, unit(MAX_ESCAPE / 2)?]).next()?.ok()?;
+    (character.len_utf16() == 2).then_some((character, MAX_ESCAPE))
 }
 
 #[cfg(test)]
@@ -364,12 +374,19 @@ mod tests {
 
     #[test]
     fn a_password_is_redacted_like_a_token() {
-        for password in
-            ["abcd", "not a secret", "p\u{e4}ssw\u{f6}rd", "\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}", "a\\b\\c\\d"]
-        {
+        for password in [
+            "abcd",
+            "not a secret",
+            "p\u{e4}ssw\u{f6}rd",
+            "\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}",
+            "a\\b\\c\\d",
+            "k\u{1f511}ey\u{10fffd}",
+        ] {
             let redactor = Redactor::new(None, Some(password));
-            let escaped: String = password.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
-            for text in [password, &escaped] {
+            let escaped: String = password.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let wrapped: String = password.chars().map(|c| format!("{c}\r\n\u{a0}")).collect();
+            let entities: String = password.chars().map(|c| format!("&#{};", c as u32)).collect();
+            for text in [password, &escaped, &entities, wrapped.trim_end()] {
                 assert_eq!(redactor.redact(&format!("no {text}!")), "no [secret]!", "{password}");
             }
         }

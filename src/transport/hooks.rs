@@ -90,7 +90,7 @@ macro_rules! hooks {
 
 hooks!(generated::Client);
 #[cfg(feature = "keystone")]
-hooks!(crate::keystone::generated::Client);
+pub(crate) use hooks;
 
 /// In the generated client, this takes the place of `ResponseValue::from_response`, which is slower.
 pub(crate) async fn decode<T: DeserializeOwned, E>(

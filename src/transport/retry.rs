@@ -8,11 +8,9 @@ use futures_util::future::OptionFuture;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
-use super::exchange::{Failure, Outcome, PageRequest, Response, Transport};
 use super::runtime::{Spawned, before, on_current_runtime};
 use crate::Error;
 use crate::error::causes;
-use crate::query::Row;
 
 /// How a page is fetched again after a transient fault.
 ///
@@ -127,6 +125,22 @@ fn is_certificate_error(error: &reqwest::Error) -> bool {
     error.is_connect() && causes(error).any(refused)
 }
 
+/// An attempt that failed.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// The response's `Retry-After`.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) at: Instant,
+    /// Whether the attempt has used up the page's renewal of a rejected token.
+    pub(crate) renewed: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, retry_after: None, at: Instant::now(), renewed: false }
+    }
+}
+
 impl RetryPolicy {
     /// Makes as many attempts as the policy allows, each with its number and whether it may renew the token. The
     /// first one may be in flight already.
@@ -167,20 +181,6 @@ impl RetryPolicy {
             before(deadline, on_current_runtime(|| sleep(delay))).await;
             last = Some(Box::new(error));
         }
-    }
-}
-
-impl Transport {
-    /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
-    pub(crate) async fn fetch<T: Row>(
-        &self,
-        request: &PageRequest,
-        policy: &RetryPolicy,
-        deadline: Option<Instant>,
-        in_flight: Option<Spawned<Outcome<T>>>,
-    ) -> Result<Response<T>, Error> {
-        let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
-        policy.run(Some(request.page), deadline, in_flight, start).await
     }
 }
 

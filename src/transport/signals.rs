@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::field::{self, Empty, display};
 use tracing::{Instrument, Span};
 
-use super::exchange::Failure;
+use super::retry::Failure;
 use crate::Error;
 use crate::query::Query;
 

@@ -1,25 +1,29 @@
 #!/usr/bin/env bash
 #
 # cloud.sh: a throwaway OpenStack on loopback: the real Keystone (sqlite,
-# fernet tokens) and the real Cinder API (sqlite, auth_strategy=keystone), with
-# backups seeded into Cinder's database. There is no volume or backup service
+# fernet tokens) and the real Cinder API (sqlite, or MariaDB with
+# CLOUD_DATABASE=mariadb; auth_strategy=keystone), with backups seeded into
+# Cinder's database. There is no volume or backup service
 # behind it: what lists and shows works, what would have to do something does
 # not. Cinder's API runs twice on the one database: `cinder` as it comes, and
 # `strict` as an operator may have it: fuzzy filters not enabled for plain users,
 # the user and the project of a backup shown to them, and links (public_endpoint)
-# that name an address where nobody responds.
+# that name an address where nobody responds. With CLOUD_GATEWAY=1, nginx is in
+# front of all (gateway.sh).
 #
 #   cloud.sh run COMMAND [ARG ...]   up, the command with the OS_* variables, down
 #   cloud.sh up       install (once), start, seed, print the OS_* lines
 #   cloud.sh env      print the OS_* lines of the running cloud
 #   cloud.sh status   what runs; exit 0 only when all respond
 #   cloud.sh down     stop all (CLOUD_PURGE=1: and remove everything but venv)
+#   cloud.sh keystone stop|start   Keystone by itself, of a cloud that is up; likewise strict
 #
 #   eval "$(cloud.sh up)"      # only the OS_* lines go to stdout
 #
 # Running `up` on a running cloud changes nothing and prints the same lines;
 # after `down` it puts the seeded backups back as they were. Needs bash, curl,
-# flock, python3 >= 3.11 with venv, and pip's registry once; root is not needed.
+# flock, python3 >= 3.11 with venv, and pip's registry once; root is not needed,
+# except for apt-get, where MariaDB or nginx is used and missing.
 # A constraints.txt beside this file, where there is one, pins what pip installs
 # beyond REQUIREMENTS (made with: data/venv/bin/pip freeze > constraints.txt).
 
@@ -34,6 +38,10 @@ CLOUD_PYTHON=${CLOUD_PYTHON:-python3}
 KEYSTONE_PORT=${KEYSTONE_PORT:-15000}
 CINDER_PORT=${CINDER_PORT:-18776}
 STRICT_PORT=${STRICT_PORT:-18777}
+CLOUD_DATABASE=${CLOUD_DATABASE:-sqlite}        # Cinder's: sqlite or mariadb
+CLOUD_GATEWAY=${CLOUD_GATEWAY:-}                # not empty: nginx in front
+GATEWAY_PORT=${GATEWAY_PORT:-18443}             # its TLS
+GATEWAY_HTTP_PORT=${GATEWAY_HTTP_PORT:-18080}   # its redirects to TLS
 CLOUD_BACKUPS=${CLOUD_BACKUPS:-2500}            # backups of the demo project
 CLOUD_WORKERS=${CLOUD_WORKERS:-2}               # Cinder API worker processes
 CLOUD_CINDER_CONF=${CLOUD_CINDER_CONF:-}        # extra lines for cinder.conf
@@ -43,10 +51,12 @@ CLOUD_TOKEN_SECONDS=${CLOUD_TOKEN_SECONDS:-3600}          # a token's life
 CLOUD_TOKEN_CACHE_SECONDS=${CLOUD_TOKEN_CACHE_SECONDS:-300} # Cinder trusts a token it has seen; -1: never
 CLOUD_START_SECONDS=${CLOUD_START_SECONDS:-60}  # how long one service may take to respond
 
-REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1)
+REQUIREMENTS=(cinder==29.0.0 keystone==30.0.0 keystonemiddleware==13.0.1 gunicorn==27.0.1 openstacksdk==4.22.0
+    PyMySQL==1.2.4)
 
 PASSWORD=not-a-secret                           # of every user; loopback only
 DEMO_PROJECT=demo OTHER_PROJECT=other
+BARE_PROJECT=bare                               # its catalog has the identity service only
 CHANGING_PROJECT=changing                       # empty: whoever tests with it fills it
 KEYSTONE_URL=http://127.0.0.1:$KEYSTONE_PORT/v3
 CINDER_URL=http://127.0.0.1:$CINDER_PORT
@@ -55,9 +65,23 @@ STRICT_URL=http://127.0.0.1:$STRICT_PORT
 KEYSTONE=$CLOUD_DIR/keystone                    # one folder per service
 CINDER=$CLOUD_DIR/cinder
 STRICT=$CLOUD_DIR/strict
+MARIADB=$CLOUD_DIR/mariadb
+GATEWAY=$CLOUD_DIR/gateway
+
+case $CLOUD_DATABASE in
+    sqlite) DATABASE_URL=sqlite:///$CINDER/cinder.db ;;
+    mariadb) DATABASE_URL="mysql+pymysql://root@localhost/cinder?unix_socket=$MARIADB/socket&charset=utf8mb4" ;;
+    *) echo "cloud: CLOUD_DATABASE is neither sqlite nor mariadb" >&2; exit 2 ;;
+esac
+SERVICES=(keystone cinder strict)
+[[ $CLOUD_DATABASE != mariadb ]] || SERVICES+=(mariadb)
+[[ -z $CLOUD_GATEWAY ]] || SERVICES+=(gateway)
 
 say()  { printf 'cloud: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
+
+. "$HERE/mariadb.sh"
+. "$HERE/gateway.sh"
 
 # ----------------------------------------------------------------- install --
 install() {
@@ -72,6 +96,16 @@ install() {
         "${constraints[@]}" "${REQUIREMENTS[@]}" >"$CLOUD_DIR/pip.log" 2>&1 ||
         fail "pip install failed: $(tail -3 "$CLOUD_DIR/pip.log")"
     printf '%s' "${REQUIREMENTS[*]}" >"$stamp"
+}
+
+debian_package() {                              # debian_package COMMAND PACKAGE: installs it where it is missing
+    PATH=$PATH:/usr/sbin
+    ! command -v "$1" >/dev/null || return 0
+    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || fail "$1 is missing: apt-get install $2"
+    say "installing $2"
+    # It is started here, with a configuration of ours, and nowhere else.
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$2"
+    } >"$CLOUD_DIR/apt.log" 2>&1 || fail "apt-get failed: $(tail -3 "$CLOUD_DIR/apt.log")"
 }
 
 # ------------------------------------------------------------ configuration --
@@ -102,7 +136,10 @@ driver = noop
 $CLOUD_KEYSTONE_CONF
 CONF
 
-    configure_cinder "$CINDER" "$CLOUD_BACKUP_FILTERS" "$CLOUD_CINDER_CONF"
+    # X-Forwarded-*, as the gateway sends them, are believed.
+    configure_cinder "$CINDER" "$CLOUD_BACKUP_FILTERS" "$CLOUD_CINDER_CONF
+[oslo_middleware]
+enable_proxy_headers_parsing = true"
     configure_cinder "$STRICT" "name status volume_id" "public_endpoint = http://127.0.0.1:1
 [oslo_policy]
 policy_file = $STRICT/policy.yaml"
@@ -138,7 +175,7 @@ state_path = $1/state
 transport_url = fake://
 $3
 [database]
-connection = sqlite:///$CINDER/cinder.db
+connection = $DATABASE_URL
 [keystone_authtoken]
 www_authenticate_uri = http://127.0.0.1:$KEYSTONE_PORT
 auth_url = http://127.0.0.1:$KEYSTONE_PORT
@@ -179,12 +216,14 @@ make_databases() {
         } >"$KEYSTONE/manage.log" 2>&1 || fail "keystone-manage failed: see $KEYSTONE/manage.log"
         touch "$KEYSTONE/.made"
     fi
-    if [[ ! -f $CINDER/.made ]]; then
+    local made=$CINDER/.made
+    [[ $CLOUD_DATABASE == sqlite ]] || made=$CLOUD_DIR/$CLOUD_DATABASE/.made
+    if [[ ! -f $made ]]; then
         say "making Cinder's database"
-        rm -f "$CINDER/cinder.db"
+        [[ $CLOUD_DATABASE != sqlite ]] || rm -f "$CINDER/cinder.db"
         "$CLOUD_VENV/bin/cinder-manage" --config-file "$CINDER/cinder.conf" db sync \
             >"$CINDER/manage.log" 2>&1 || fail "cinder-manage failed: see $CINDER/manage.log"
-        touch "$CINDER/.made"
+        touch "$made"
     fi
 }
 
@@ -235,6 +274,10 @@ start_keystone() {
         OS_KEYSTONE_CONFIG_FILES="$KEYSTONE/keystone.conf"
 }
 
+start_strict() {
+    start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1
+}
+
 start_cinder() {                                # start_cinder NAME PORT URL WORKERS
     # Cinder monkey-patches with eventlet at import unless told not to.
     start "$1" "$2" "$3/healthcheck" "$4" OS_CINDER_DISABLE_EVENTLET_PATCHING=true
@@ -243,11 +286,11 @@ start_cinder() {                                # start_cinder NAME PORT URL WOR
 # ------------------------------------------- projects, users and the catalog --
 populate_keystone() {
     "$CLOUD_VENV/bin/python" - "$KEYSTONE_URL" "$PASSWORD" "$CINDER_URL" "$STRICT_URL" \
-        "$DEMO_PROJECT" "$OTHER_PROJECT" "$CHANGING_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
+        "$DEMO_PROJECT" "$OTHER_PROJECT" "$CHANGING_PROJECT" "$BARE_PROJECT" >"$CLOUD_DIR/ids" <<'PY'
 import sys
 import requests
 
-url, password, cinder, strict, demo, other, changing = sys.argv[1:]
+url, password, cinder, strict, demo, other, changing, bare = sys.argv[1:]
 scope = {'project': {'name': 'admin', 'domain': {'id': 'default'}}}
 user = {'name': 'admin', 'domain': {'id': 'default'}, 'password': password}
 session = requests.Session()
@@ -286,15 +329,17 @@ def member(user, project, role):
 
 log_in()
 projects = {n: ensure('project', {'name': n, 'domain_id': 'default'})
-            for n in ('service', demo, other, changing)}
+            for n in ('service', demo, other, changing, bare)}
 users = {n: ensure('user', {'name': n, 'domain_id': 'default'}, {'password': password})
-         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer')}
+         for n in ('cinder', 'demo', 'reader', 'roleless', 'outsider', 'changer', '0777')}
 users['disabled'] = ensure('user', {'name': 'disabled', 'domain_id': 'default'},
                            {'password': password, 'enabled': False})
 member(users['disabled'], projects[demo], 'member')
 member(users['cinder'], projects['service'], 'admin')
 member(users['cinder'], projects['service'], 'service')
 member(users['demo'], projects[demo], 'member')
+member(users['0777'], projects[demo], 'member')          # YAML 1.1 has 511 for it
+member(users['demo'], projects[bare], 'member')
 member(users['reader'], projects[demo], 'reader')
 roleless = ensure('role', {'name': 'nothing'})
 member(users['roleless'], projects[demo], 'nothing')     # a role Cinder knows nothing of
@@ -316,7 +361,11 @@ for kind, name, places in (
     for region, interface, at in places:
         if not any(found['id'] == region for found in call('GET', '/regions')['regions']):
             call('PUT', '/regions/' + region, json={'region': {}})
-        ensure('endpoint', {'service_id': service, 'interface': interface, 'region_id': region}, {'url': at})
+        endpoint = ensure('endpoint', {'service_id': service, 'interface': interface, 'region_id': region}, {'url': at})
+        if kind == 'identity':
+            path_of = '/OS-EP-FILTER/projects/%s/endpoints' % projects[bare]
+            if not any(found['id'] == endpoint for found in call('GET', path_of)['endpoints']):
+                call('PUT', '%s/%s' % (path_of, endpoint))
 
 print('DEMO_PROJECT_ID=%s' % projects[demo])
 print('OTHER_PROJECT_ID=%s' % projects[other])
@@ -327,65 +376,11 @@ PY
 
 # -------------------------------------------------------------------- seed --
 # Straight into the table: nothing here could make a backup. The same N gives
-# the same ids every time. created_at carries microseconds because sqlite
-# compares dates as text and SQLAlchemy writes the marker with them: without,
-# the marker's own row comes back on the next page.
+# the same ids every time.
 seed() {
     . "$CLOUD_DIR/ids"
-    "$CLOUD_VENV/bin/python" - "$CINDER/cinder.db" "$CLOUD_BACKUPS" \
-        "$DEMO_PROJECT_ID" "$OTHER_PROJECT_ID" "$DEMO_USER_ID" <<'PY'
-import datetime
-import random
-import sqlite3
-import sys
-import uuid
-
-path, count, demo, other, user = sys.argv[1:]
-# All that Cinder's BackupStatus knows but 'deleted'; a row with any other makes
-# every list that reaches it a 500.
-statuses = ['available', 'error', 'restoring', 'creating', 'deleting', 'error_deleting']
-start = datetime.datetime(2026, 1, 1)
-
-
-def rows(project, count, seed):
-    rng = random.Random(seed)
-    some_id = lambda: str(uuid.UUID(int=rng.getrandbits(128), version=4))
-    volumes = [some_id() for _ in range(50)]
-    at = lambda i, seconds: (start + datetime.timedelta(seconds=i + seconds)).strftime('%Y-%m-%d %H:%M:%S.%f')
-    for i in range(count):
-        status = statuses[i // 3 % 6] if i % 3 == 0 else 'available'
-        key = '%08x-0000-4000-8000-000000000000' % i
-        yield dict(
-            created_at=at(i, 0), deleted=0, id=some_id(), volume_id=volumes[i % 50], user_id=user, project_id=project,
-            host='host@test', status=status, service='fake',
-            display_name=None if i % 7 == 0 else '%s-%05d' % ('nightly' if i % 2 else 'weekly', i),
-            # What only the list with details shows: each of it null in some rows, where it can be.
-            updated_at=None if i % 4 == 0 else at(i, 3600.000001),
-            display_description=[None, '', 'before the upgrade\n"1 < 2" \u2713'][i % 3],
-            availability_zone=[None, 'nova', 'eu-de-01'][i % 3],
-            container=None if i % 5 == 0 else 'volumes/%d' % (i % 11),
-            fail_reason='no backup service\u2026' if status.startswith('error') else None,
-            size=None if i % 97 == 0 else i * i, object_count=None if i % 89 == 0 else i % 23,
-            parent_id=None if i % 6 == 0 else key,
-            num_dependent_backups=[None, 0, 1, 12][i % 4],
-            snapshot_id=None if i % 8 else key, data_timestamp=None if i % 9 == 0 else at(i, -60.5),
-            # The second one is what Cinder's own key manager has for all, and does not show.
-            encryption_key_id=[None, '0' * 8 + '-0000-0000-0000-' + '0' * 12, key][i % 3])
-
-
-def metadata(i):
-    """None, one or two pairs."""
-    return [('tier', 'gold'), ('\u00e9 %d' % i, '')][:i % 3]
-
-
-with sqlite3.connect(path) as db:
-    db.execute('delete from backup_metadata')
-    db.execute('delete from backups')
-    for i, row in [*enumerate(rows(demo, int(count), 1)), *enumerate(rows(other, 10, 2))]:
-        db.execute('insert into backups (%s) values (%s)' % (', '.join(row), ', '.join('?' * len(row))), [*row.values()])
-        db.executemany('insert into backup_metadata (deleted, backup_id, key, value) values (0, ?, ?, ?)',
-                       [(row['id'], *pair) for pair in metadata(i)])
-PY
+    "$CLOUD_VENV/bin/python" "$HERE/database.py" "$DATABASE_URL" seed "$CLOUD_BACKUPS" \
+        "$DEMO_PROJECT_ID" "$OTHER_PROJECT_ID" "$DEMO_USER_ID"
 }
 
 # ---------------------------------------------------------------- commands --
@@ -407,7 +402,12 @@ export VBS_ENDPOINT=$CINDER_URL
 export CLOUD_STRICT_ENDPOINT=$STRICT_URL
 export CLOUD_OTHER_PROJECT_ID=$OTHER_PROJECT_ID
 export CLOUD_CHANGING_PROJECT_ID=$CHANGING_PROJECT_ID
-export CLOUD_DATABASE=$CINDER/cinder.db
+export CLOUD_DATABASE=$CLOUD_DATABASE
+export CLOUD_DATABASE_URL='$DATABASE_URL'
+export CLOUD_VENV=$CLOUD_VENV
+export CLOUD_GATEWAY_DIR=$GATEWAY
+export CLOUD_GATEWAY_PORT=$GATEWAY_PORT
+export CLOUD_GATEWAY_HTTP_PORT=$GATEWAY_HTTP_PORT
 ENV
 }
 
@@ -420,13 +420,21 @@ up() {
     else
         install
         configure
+        if [[ $CLOUD_DATABASE == mariadb ]]; then
+            install_mariadb
+            start_mariadb 9>&-
+        fi
         make_databases
         start_keystone 9>&-
         populate_keystone
         seed
-        start_cinder strict "$STRICT_PORT" "$STRICT_URL" 1 9>&- &
+        start_strict 9>&- &
         start_cinder cinder "$CINDER_PORT" "$CINDER_URL" "$CLOUD_WORKERS" 9>&-
         wait $!
+        if [[ $CLOUD_GATEWAY ]]; then
+            install_gateway
+            start_gateway 9>&-
+        fi
         say "up: keystone $KEYSTONE_URL, cinder $CINDER_URL/v3/PROJECT, $CLOUD_BACKUPS backups"
     fi
     print_env
@@ -437,19 +445,23 @@ down() {
     stop strict &
     stop keystone
     wait
-    [[ -z ${CLOUD_PURGE:-} ]] || rm -rf "$KEYSTONE" "$CINDER" "$STRICT" "$CLOUD_DIR/ids"
+    stop gateway
+    stop mariadb
+    [[ -z ${CLOUD_PURGE:-} ]] || rm -rf "$KEYSTONE" "$CINDER" "$STRICT" "$MARIADB" "$GATEWAY" "$CLOUD_DIR/ids"
     say "down"
 }
 
 status() {
     local bad=0 name url
-    for name in keystone cinder strict; do
+    for name in "${SERVICES[@]}"; do
         case $name in
             keystone) url=$KEYSTONE_URL ;;
             cinder) url=$CINDER_URL/healthcheck ;;
             strict) url=$STRICT_URL/healthcheck ;;
+            mariadb) url=$MARIADB/socket ;;
+            gateway) url=http://127.0.0.1:$GATEWAY_HTTP_PORT/ ;;
         esac
-        if running "$name" && responds "$url"; then
+        if running "$name" && { [[ -S $url ]] || responds "$url"; }; then
             printf '%s up, pid %s, %s\n' "$name" "$(<"$CLOUD_DIR/$name/pid")" "$url"
         else
             printf '%s down\n' "$name"
@@ -471,6 +483,12 @@ run() {                                         # run COMMAND...: leaves a cloud
 
 case ${1:-} in
     up|down|status) "$1" ;;
+    keystone|strict)
+        case ${2:-} in
+            stop) stop "$1" ;;
+            start) "start_$1" ;;
+            *) fail "$1 stop, or $1 start" ;;
+        esac ;;
     run) shift; run "$@" ;;
     env) status >&2 && print_env ;;
     *) sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

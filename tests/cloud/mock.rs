@@ -152,40 +152,47 @@ fn any_request(rng: &mut Rng, rows: &[Value]) -> Request {
     };
     const ODD: [&str; 9] = ["", "%", "_", "nightly-0249_", "'", "\\", "\u{e9}", "a b&limit=1;c=d+e#f/~%?", "ERROR"];
     for (name, column) in [("name", "display_name"), ("status", "status"), ("volume_id", "volume_id")] {
-        if rng.u8(..8) == 0 {
+        if rng.u8(..16) == 0 {
             let value = if rng.u8(..4) == 0 { (*rng.choice(&ODD).unwrap()).to_owned() } else { field(rng, column) };
             query.append_pair(name, &value);
         }
-        if rng.u8(..4) == 0 {
+        if rng.u8(..8) == 0 {
             let value = if rng.u8(..4) == 0 { (*rng.choice(&ODD).unwrap()).to_owned() } else { field(rng, column) };
             let value = if value.is_empty() || !value.is_ascii() { value } else { part(rng, &value) };
             query.append_pair(&format!("{name}~"), &value);
         }
     }
-    if rng.u8(..10) > 0 {
+    if rng.u8(..20) > 0 {
         let usual = rng.u32(1..60).to_string();
         let odd = ["0", "999", "1000", "1001", "2147483648", "99999999999999999999", "-1", "x", "", "1.5", " 7", "+7"];
-        query.append_pair("limit", if rng.u8(..6) > 0 { &usual } else { rng.choice(odd).unwrap() });
+        query.append_pair("limit", if rng.u8(..8) > 0 { &usual } else { rng.choice(odd).unwrap() });
     }
-    if rng.u8(..3) == 0 {
-        let usual = if rng.bool() { rng.u32(..2600) } else { rng.u32(2440..2510) }.to_string();
+    if rng.bool() {
+        // Many are near the end of the list, or of one that is filtered.
+        let range = rng.choice([0..2600, 2440..2510, 0..200]).unwrap();
+        let usual = rng.u32(range).to_string();
         let odd = ["0", "2499", "2500", "2501", "2147483647", "2147483648", "-1", "x", "", "1.5", " 7"];
-        query.append_pair("offset", if rng.u8(..2) > 0 { &usual } else { rng.choice(odd).unwrap() });
+        query.append_pair("offset", if rng.u8(..4) > 0 { &usual } else { rng.choice(odd).unwrap() });
     }
     if rng.u8(..3) == 0 {
         let usual = field(rng, "id");
         let odd = ["", "x", "00000000-0000-4000-8000-000000000000"];
         query.append_pair("marker", if rng.u8(..4) > 0 { &usual } else { rng.choice(odd).unwrap() });
     }
-    if rng.u8(..3) == 0 {
-        let values = ["true", "true", "true", "false", "True", "1", "0", "yes", "OFF", "", "bogus", " true"];
+    if rng.bool() {
+        let values = ["true", "true", "true", "true", "false", "True", "1", "0", "yes", "OFF", "", "bogus", " true"];
         query.append_pair("with_count", rng.choice(values).unwrap());
     }
     if rng.u8(..20) == 0 {
         let (name, value) = rng.choice([("colour", "red"), ("name~~", "x"), ("\u{e9}", "1"), ("Name", "x")]).unwrap();
         query.append_pair(name, value);
     }
-    let query = query.finish();
+    let mut query = query.finish();
+    if rng.u8(..20) == 0 {
+        // The last page, with a count.
+        let limit = rng.usize(2..60);
+        query = format!("limit={limit}&offset={}&with_count=true", rows.len() - rng.usize(1..limit));
+    }
     let others = [var("CLOUD_OTHER_PROJECT_ID"), "0123456789abcdef".to_owned(), "no_such-id".to_owned()];
     Request {
         project_id: (rng.u8(..40) == 0).then(|| rng.choice(others).unwrap()),

@@ -1,14 +1,10 @@
 //! Signing in to the real Keystone: by `tests/cloud.rs`, whose module this is.
 
-use std::net::SocketAddr;
-
 use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
 use vbs_client::keystone::Credentials;
-use vbs_client::{Error, RetryPolicy};
+use vbs_client::{ClientBuilder, Error, RetryPolicy};
 
-use crate::support::{Cloud, http_client, ready, token, var};
+use crate::support::{Cloud, Outage, http_client, ready, token, var};
 
 /// The user demo, without a project.
 fn demo() -> Credentials {
@@ -35,10 +31,24 @@ async fn by_hand(method: &str, path: &str, token: &str, body: Value) -> Value {
     response.json().await.unwrap_or_default()
 }
 
-async fn user_id() -> String {
+pub async fn user_id() -> String {
     let token = token("demo", "demo").await;
     let details = by_hand("GET", "/auth/tokens", &token, json!(null)).await;
     details["token"]["user"]["id"].as_str().unwrap().to_owned()
+}
+
+/// A new application credential of the user demo: its id, its name and its secret.
+pub async fn application_credential(name: &str) -> (String, String, String) {
+    let path = format!("/users/{}/application_credentials", user_id().await);
+    let (name, secret) = (format!("{name}-{}", std::process::id()), "an application's secret");
+    let body = json!({"application_credential": {"name": name, "secret": secret}});
+    let made = by_hand("POST", &path, &token("demo", "demo").await, body).await;
+    (made["application_credential"]["id"].as_str().unwrap().to_owned(), name, secret.to_owned())
+}
+
+/// The endpoint that signing in has resolved.
+pub fn endpoint(builder: &ClientBuilder) -> String {
+    format!("{builder:?}").split("endpoint: \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -56,13 +66,10 @@ async fn a_password_signs_in_by_ids_and_by_names() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn an_application_credential_signs_in_by_id_and_by_name() {
-    let (user, token) = (user_id().await, token("demo", "demo").await);
-    let path = format!("/users/{user}/application_credentials");
-    let name = format!("test-{}", std::process::id());
-    let body = json!({"application_credential": {"name": name, "secret": "an application's secret"}});
-    let made = by_hand("POST", &path, &token, body).await;
-    let id = made["application_credential"]["id"].as_str().unwrap();
-    let of = |id: &str| ready(Credentials::application_credential(var("OS_AUTH_URL"), id, "an application's secret"));
+    let user = user_id().await;
+    let (id, name, secret) = application_credential("test").await;
+    let id = id.as_str();
+    let of = |id: &str| ready(Credentials::application_credential(var("OS_AUTH_URL"), id, secret.as_str()));
 
     assert_eq!(count(of(id)).await, 2500);
     assert_eq!(count(of(id).project_id(var("OS_PROJECT_ID"))).await, 2500);
@@ -73,7 +80,8 @@ async fn an_application_credential_signs_in_by_id_and_by_name() {
     let wrong = Credentials::application_credential(var("OS_AUTH_URL"), id, "another secret");
     assert!(refused(ready(wrong)).await.is_unauthorized());
 
-    by_hand("DELETE", &format!("{path}/{id}"), &token, json!(null)).await;
+    let path = format!("/users/{user}/application_credentials/{id}");
+    by_hand("DELETE", &path, &token("demo", "demo").await, json!(null)).await;
     assert!(refused(of(id)).await.status().is_some());
 }
 
@@ -119,8 +127,7 @@ async fn the_region_and_the_interface_choose_the_endpoint() {
     let project = demo().project_id(var("OS_PROJECT_ID"));
     let endpoint = |credentials: Credentials| async {
         let builder = credentials.sign_in().await.map_err(|error| error.to_string())?;
-        let debug = format!("{builder:?}");
-        Ok(debug.split("endpoint: \"").nth(1).unwrap().split("/v3/").next().unwrap().to_owned())
+        Ok(endpoint(&builder).split("/v3/").next().unwrap().to_owned())
     };
     let public = var("VBS_ENDPOINT");
     assert_eq!(endpoint(project.clone().region("RegionOne")).await, Ok(public.clone()));
@@ -136,6 +143,15 @@ async fn the_region_and_the_interface_choose_the_endpoint() {
     assert!(none.contains("only RegionOne, RegionTwo"), "{none}");
     let none = endpoint(project.region("RegionOne").interface("admin")).await.unwrap_err();
     assert!(none.contains("only internal, public"), "{none}");
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_catalog_without_the_service_is_an_error_that_names_what_there_is() {
+    let error = refused(demo().project_name("bare").project_domain_name("Default")).await.to_string();
+    let expected = "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, only \
+                    identity";
+    assert_eq!(error, expected);
 }
 
 /// The variables are those that cloud.sh prints.
@@ -161,21 +177,9 @@ async fn a_revoked_token_is_refused_as_credentials() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn signing_in_outlives_a_keystone_that_is_down_for_a_while() {
-    let keystone: SocketAddr =
-        var("OS_AUTH_URL").trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let auth_url = format!("http://{}/v3", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        for number in 0.. {
-            let (mut client, _) = listener.accept().await.unwrap();
-            if number >= 3 {
-                let mut server = TcpStream::connect(keystone).await.unwrap();
-                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-            }
-        }
-    });
+    let outage = Outage::of(3).await;
     let retry = RetryPolicy::default().max_delay(std::time::Duration::from_millis(50));
-    let credentials = Credentials::password(auth_url, "demo", var("OS_PASSWORD")).user_domain_name("Default");
+    let credentials = Credentials::password(&outage.auth_url, "demo", var("OS_PASSWORD")).user_domain_name("Default");
     let credentials = ready(credentials).project_id(var("OS_PROJECT_ID")).retry(retry);
     let cloud = Cloud::plain().await;
     let error = refused(credentials.clone().retry(RetryPolicy::none())).await;

@@ -421,12 +421,16 @@ async fn an_expired_token_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_renewal_ahead_of_expiry_is_tried_again_while_the_token_is_valid() {
     let server = endless().await;
-    let calls = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::new(Mutex::new(Vec::new()));
     let counted = Arc::clone(&calls);
     let client = client(
         &server,
         token_fn(move |_| {
-            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
+            let number = {
+                let mut calls = counted.lock().unwrap();
+                calls.push(Instant::now());
+                calls.len()
+            };
             async move {
                 if (2..5).contains(&number) {
                     return Err("not now");
@@ -442,7 +446,11 @@ async fn a_failed_renewal_ahead_of_expiry_is_tried_again_while_the_token_is_vali
         pages.try_next().await.unwrap_or_else(|error| panic!("minute {minute}: {error}"));
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    assert_eq!(calls.load(Ordering::Relaxed), 5);
+    let calls = calls.lock().unwrap();
+    assert_eq!(calls.len(), 5);
+    // Each after a quarter of what is left.
+    let delays: Vec<_> = calls[1..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(delays.iter().all(|delay| *delay > Duration::from_secs(20)), "{delays:?}");
     assert_eq!(tokens(&server).last().unwrap(), "secret-token-5");
 }
 

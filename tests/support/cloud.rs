@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use vbs_client::keystone::Credentials;
 use vbs_client::{Client, ClientBuilder};
 
@@ -34,6 +35,45 @@ pub async fn token(user: &str, project: &str) -> String {
     let response = http_client().post(var("OS_AUTH_URL") + "/auth/tokens").json(&auth).send().await.unwrap();
     assert_eq!(response.status(), 201);
     response.headers()["x-subject-token"].to_str().unwrap().to_owned()
+}
+
+/// A proxy to Keystone that counts the connections that Keystone does not take.
+#[allow(dead_code, reason = "not every test binary stops Keystone")]
+pub struct Outage {
+    pub auth_url: String,
+    refused: watch::Receiver<usize>,
+}
+
+#[allow(dead_code, reason = "not every test binary stops Keystone")]
+impl Outage {
+    /// Closes so many connections itself, and takes all later ones to Keystone.
+    pub async fn of(closed: usize) -> Self {
+        let auth_url = var("OS_AUTH_URL");
+        let keystone = auth_url.trim_start_matches("http://").trim_end_matches("/v3").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let auth_url = format!("http://{}/v3", listener.local_addr().unwrap());
+        let (count, refused) = watch::channel(0);
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut client, _) = listener.accept().await.unwrap();
+                if number < closed {
+                    continue;
+                }
+                match TcpStream::connect(&keystone).await {
+                    Ok(mut server) => {
+                        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+                    }
+                    Err(_) => count.send_modify(|count| *count += 1),
+                }
+            }
+        });
+        Self { auth_url, refused }
+    }
+
+    /// Waits until Keystone has not taken so many connections.
+    pub async fn refused(&self, number: usize) {
+        self.refused.clone().wait_for(|refused| *refused >= number).await.unwrap();
+    }
 }
 
 /// The cloud, through a proxy that checks every response.
@@ -84,8 +124,20 @@ impl Cloud {
         ready(Credentials::from_env().unwrap()).endpoint(&self.endpoint)
     }
 
+    /// Those of another user, for one of its projects.
+    #[allow(dead_code, reason = "not every test binary has other users")]
+    pub fn credentials_of(&self, user: &str, project: &str) -> Credentials {
+        let credentials = ready(Credentials::password(var("OS_AUTH_URL"), user, var("OS_PASSWORD")));
+        let credentials = credentials.user_domain_name("Default").project_name(project).project_domain_name("Default");
+        credentials.endpoint(&self.endpoint)
+    }
+
+    pub async fn signed_in(&self) -> ClientBuilder {
+        self.credentials().sign_in().await.unwrap()
+    }
+
     pub async fn client(&self) -> Client {
-        self.credentials().sign_in().await.unwrap().build().unwrap()
+        self.signed_in().await.build().unwrap()
     }
 }
 
