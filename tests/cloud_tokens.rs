@@ -154,10 +154,10 @@ async fn keystone(what: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Keystone is stopped when the token expires, and started once it was asked for another one in vain.
+/// Keystone is stopped before the token expires, and started once the listing goes on without a token.
 #[tokio::test]
 #[ignore = "needs the cloud"]
-async fn a_listing_outlives_a_keystone_that_is_stopped_when_the_token_expires() {
+async fn a_listing_outlives_a_keystone_that_is_stopped_while_the_token_expires() {
     let _alone = ALONE.lock().await;
     let plain = Cloud::plain().await;
     let expected: Vec<_> =
@@ -176,25 +176,30 @@ async fn a_listing_outlives_a_keystone_that_is_stopped_when_the_token_expires() 
         let first = pages.try_next().await.unwrap().unwrap();
         listings.push((cloud, outage, pages, first));
     }
-    expiry().await;
+    // So that no token can be renewed ahead of its expiry.
     keystone("stop").await;
-    let (outages, lists): (Vec<_>, Vec<_>) = listings
-        .into_iter()
-        .map(|(cloud, outage, mut pages, first)| {
-            let list = tokio::spawn(async move {
-                let mut ids: Vec<_> = first.into_iter().map(|backup| backup.id).collect();
-                while let Some(page) = pages.try_next().await.unwrap() {
-                    ids.extend(page.into_iter().map(|backup| backup.id));
-                }
-                (ids, cloud)
-            });
-            (outage, list)
-        })
-        .unzip();
-    join_all(outages.iter().map(|outage| outage.refused(2))).await;
-    assert!(lists.iter().all(|list| !list.is_finished()));
+    expiry().await;
+    let mut lists = Vec::new();
+    for (cloud, outage, mut pages, first) in listings {
+        let list = tokio::spawn(async move {
+            let mut ids: Vec<_> = first.into_iter().map(|backup| backup.id).collect();
+            while let Some(page) = pages.try_next().await.unwrap() {
+                ids.extend(page.into_iter().map(|backup| backup.id));
+            }
+            (ids, cloud)
+        });
+        lists.push((outage, list));
+    }
+    let mut ended = Vec::new();
+    for (outage, list) in &mut lists {
+        tokio::select! {
+            () = outage.refused(1) => {}
+            result = list => ended.push(result.map(|(ids, _)| ids.len())),
+        }
+    }
     keystone("start").await;
-    for list in lists {
+    assert!(ended.is_empty(), "without Keystone: {ended:?}");
+    for (_, list) in lists {
         let (ids, cloud) = list.await.unwrap();
         assert_eq!(ids, expected);
         let (tokens, _): (Vec<_>, Vec<_>) = cloud.exchanges().into_iter().unzip();
