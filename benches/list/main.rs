@@ -248,6 +248,10 @@ async fn measure(who: &str, address: &str, limit: usize, concurrency: usize, off
     let skipped = if offset > 0 { format!("&offset={offset}") } else { String::new() };
     let url = format!("{address}/v3/{project_id}/backups?limit={limit}{skipped}");
 
+    let mut random = fastrand::Rng::with_seed(server::SEED);
+    if who == "soak" {
+        (0..offset).for_each(|_| drop(server::id(&mut random)));
+    }
     let (start, used) = (Instant::now(), cpu_time());
     let stop = || (start.elapsed(), cpu_time() - used);
     let ((wall, cpu), rows) = match who {
@@ -284,8 +288,6 @@ async fn measure(who: &str, address: &str, limit: usize, concurrency: usize, off
             (stop(), rows)
         }
         "soak" => {
-            let mut random = fastrand::Rng::with_seed(server::SEED);
-            (0..offset).for_each(|_| drop(server::id(&mut random)));
             let (mut items, mut rows) = (request.items(), 0);
             while let Some(backup) = items.try_next().await.unwrap() {
                 assert_eq!(backup.id, server::id(&mut random), "row {rows}");
