@@ -198,12 +198,14 @@ fn open_enum(set: &OpenEnum) -> TokenStream {
         quote! {
             #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
             impl ::schemars::JsonSchema for #name {
-                fn inline_schema() -> bool { true }
-
-                fn schema_name() -> ::std::borrow::Cow<'static, str> { String::schema_name() }
+                fn schema_name() -> ::std::borrow::Cow<'static, str> { stringify!(#name).into() }
 
                 fn json_schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
-                    String::json_schema(generator)
+                    #[doc = #description]
+                    #[derive(::schemars::JsonSchema)]
+                    #[schemars(with = "String")]
+                    struct Text;
+                    Text::json_schema(generator)
                 }
             }
         }

@@ -136,3 +136,28 @@ async fn debug_names_the_request() {
         assert!(text.contains(part), "{text}");
     }
 }
+
+/// As the guide has it.
+#[test]
+fn without_async_a_listing_needs_a_runtime_that_is_driven() {
+    let blocking = |items: Items| futures::executor::block_on_stream(items).map(Result::unwrap).count();
+    let service = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let cinder = service.block_on(Cinder::start(rows(25)));
+    let request = cinder.client().list_backups().limit(10);
+
+    let outside = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| blocking(request.items())));
+    assert!(outside.is_err());
+
+    // Its own threads drive it.
+    let entered = service.enter();
+    assert_eq!(blocking(request.items()), 25);
+    drop(entered);
+
+    let mut items = request.items();
+    let current = crate::support::process::runtime(false);
+    let mut listed = 0;
+    while current.block_on(items.try_next()).unwrap().is_some() {
+        listed += 1;
+    }
+    assert_eq!(listed, 25);
+}
