@@ -123,6 +123,9 @@ pub enum Error {
         last: Option<Box<Error>>,
     },
     /// The [provider](crate::TokenProvider) returned no usable token.
+    ///
+    /// Where its cause is an error of this crate, such as that of signing in again, the methods of this error, such
+    /// as [`status`](Self::status), are those of the cause.
     #[non_exhaustive]
     Token {
         /// What the provider reports, or what is wrong with its token.
@@ -229,6 +232,7 @@ impl Error {
         match self {
             Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
             Self::SignIn { source, .. } => source.status(),
+            Self::Token { .. } => self.of_provider().and_then(Self::status),
             _ => None,
         }
     }
@@ -245,6 +249,7 @@ impl Error {
             | Self::MicroversionNotHonored { request_id, .. }
             | Self::Pagination { request_id, .. } => request_id.as_deref(),
             Self::SignIn { source, .. } => source.request_id(),
+            Self::Token { .. } => self.of_provider().and_then(Self::request_id),
             _ => None,
         }
     }
@@ -297,6 +302,7 @@ impl Error {
         match self {
             Self::Status { fault, .. } => fault.as_deref(),
             Self::SignIn { source, .. } => source.fault(),
+            Self::Token { .. } => self.of_provider().and_then(Self::fault),
             _ => None,
         }
     }
@@ -346,8 +352,17 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::SignIn { source, .. } => source.is_timeout(),
+            Self::Token { .. } => self.of_provider().is_some_and(Self::is_timeout),
             Self::PageDeadline { .. } => true,
             _ => self.by_reqwest().is_some_and(reqwest::Error::is_timeout),
+        }
+    }
+
+    /// The error of this crate that a provider of tokens reports, such as that of signing in.
+    pub(crate) fn of_provider(&self) -> Option<&Self> {
+        match self {
+            Self::Token { source } => source.downcast_ref(),
+            _ => None,
         }
     }
 

@@ -24,6 +24,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("OS_TENANT_ID", "tenant_id"),
     ("OS_PROJECT_DOMAIN_NAME", "project_domain_name"),
     ("OS_PROJECT_DOMAIN_ID", "project_domain_id"),
+    ("OS_TRUST_ID", "trust_id"),
+    ("OS_SYSTEM_SCOPE", "system_scope"),
     ("OS_DOMAIN_NAME", "domain_name"),
     ("OS_DOMAIN_ID", "domain_id"),
     ("OS_DEFAULT_DOMAIN", "default_domain"),
@@ -117,7 +119,9 @@ impl Environment<'_> {
         };
         let cloud = only.clone();
         let (of_file, source) = self.cloud(found, &cloud)?;
-        Ok((settings.or(of_file), source))
+        // Before all that the file has, also for one service or one region.
+        let chosen = Settings { explicit: settings.top, ..Settings::default() };
+        Ok((chosen.or(of_file), source))
     }
 
     /// The entry of a cloud in clouds.yaml, with what secure.yaml and its profile have.
@@ -526,6 +530,8 @@ mod tests {
             "clouds: [",
             "clouds: {a: secret}",
             "clouds: {a: {auth: secret}}",
+            "clouds: {a: {auth: 7355608}}",
+            "clouds: {a: {auth: true}}",
             "clouds: {a: {auth: {password: [secret]}}}",
             "clouds: {a: {auth: {password: {secret: secret}}}}",
             "clouds: {a: {auth: {password: secret, password: secret}}}",
@@ -543,8 +549,19 @@ mod tests {
             let machine = Machine::new(&[("here/clouds.yaml", text), ("site/clouds.yaml", ONE)], &[]);
             let error = machine.run(|env| env.default_cloud()).map(show).unwrap_err();
             assert!(error.starts_with("invalid file: ROOT/here/clouds.yaml: "), "{text}: {error}");
-            assert!(!error.contains("secret"), "{text}: {error}");
+            assert!(!error.contains("secret") && !error.contains("7355608"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn variables_beside_the_only_cloud_count_before_all_that_it_has() {
+        let text = "clouds: {c: {block_storage_region_name: A, volume_interface: admin, regions: [{name: B, values: \
+                    {interface: admin}}], auth: {auth_url: https://iam, username: u, password: pw, user_domain_name: D, \
+                    project_id: p}}}";
+        let variables = [("OS_REGION_NAME", "B"), ("OS_INTERFACE", "internal")];
+        let machine = Machine::new(&[("here/clouds.yaml", text)], &variables);
+        let plan = machine.run(|env| Credentials::found(env.default_cloud()?).plan()).unwrap();
+        assert!(plan.starts_with("https://iam Some(\"B\") internal "), "{plan}");
     }
 
     /// What signing in would send, or why nothing is sent.
@@ -654,6 +671,18 @@ mod tests {
             (
                 "{auth: {username: u}}".to_owned(),
                 format!("invalid auth_url: auth_url {here} is not set; set are username"),
+            ),
+            (
+                format!("{{auth: {{{user}, trust_id: t}}}}"),
+                format!(
+                    "invalid scope: trust_id {here} is set: only a project is supported, because a list is a project's"
+                ),
+            ),
+            (
+                format!("{{auth: {{{}, domain_id: d}}}}", user.replace(", project_id: p", "")),
+                format!(
+                    "invalid scope: domain_id {here} is set: only a project is supported, because a list is a project's"
+                ),
             ),
             (
                 format!("{{auth: {{{user}}}, regions: [R, S]}}"),

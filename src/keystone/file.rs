@@ -29,7 +29,8 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
             // serde quotes the values that it refuses.
             let place = error.location().map(|place| format!("line {}, column {}", place.line(), place.column()));
             let place = place.unwrap_or_else(|| "an unknown line".to_owned());
-            Err(if message.contains(['"', '\'']) { format!("it is malformed at {place}") } else { message })
+            let quotes = message.contains(['"', '\'']) || message.contains("invalid type: ");
+            Err(if quotes { format!("it is malformed at {place}") } else { message })
         }
     }
 }

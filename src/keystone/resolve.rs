@@ -226,6 +226,15 @@ impl Credentials {
     }
 
     fn scope(&self, project: &Project) -> Result<Option<Scope>, Error> {
+        let no_project = project.id.is_none() && project.name.is_none();
+        let other_scope = |name: &&&str| {
+            self.settings.text(&[name]).is_some() && (no_project || ["trust_id", "system_scope"].contains(name))
+        };
+        if let Some(name) = ["trust_id", "system_scope", "domain_id", "domain_name"].iter().find(other_scope) {
+            let reason =
+                format!("{} is set: only a project is supported, because a list is a project's", self.name(name));
+            return Err(invalid("scope", reason));
+        }
         let mut scope = ProjectScope { id: None, name: None, domain: None };
         match (&project.id, &project.name) {
             (Some(id), _) => scope.id = Some(id.clone()),

@@ -24,6 +24,12 @@ use crate::{Client, ClientBuilder, Error};
 /// The most that a response may have. A catalog of a thousand endpoints has about a third of a MiB.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
+/// The longest project id or address that is believed, in bytes.
+const MAX_TEXT: usize = 2048;
+
+/// Shorter secrets are not looked for in names.
+const MIN_SECRET: usize = 16;
+
 /// How much of its life a token may have lost at once: Keystone's times are whole seconds, rounded down.
 const CLOCK_TICK: Duration = Duration::from_secs(1);
 
@@ -70,10 +76,14 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     let service = Service { http: client, request, retry: retry.clone() };
     let received = service.sign_in().await?;
     let project_id = received.project_id(&project)?;
+    received.refuse_secret(&service, "project_id", &project_id)?;
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
         None => received.endpoint(&service, region.as_deref(), &interface)?,
     };
+    if service.request.auth_url.starts_with("https:") && endpoint.starts_with("http:") {
+        tracing::warn!(target: "vbs_client::sign_in", "the service's endpoint has no TLS: the token is sent to it in clear text");
+    }
     let Received { token, at, details, .. } = received;
     let session = Session {
         service,
@@ -119,6 +129,7 @@ impl Service {
                 endpoint: &self.request.auth_url,
                 page: None,
                 query: None,
+                redactor: self.redactor(None),
                 number,
                 resends: number.saturating_sub(1),
             };
@@ -201,7 +212,31 @@ impl Received {
         }
     }
 
+    /// Refuses what the service sends, and errors and `Debug` show, where it has a secret. A short password may be
+    /// part of any name.
+    fn refuse_secret(&self, service: &Service, setting: &'static str, text: &str) -> Result<(), Error> {
+        let token = header(&self.token).ok();
+        let password = Some(service.request.secret.expose_secret()).filter(|secret| secret.len() >= MIN_SECRET);
+        if text.len() > MAX_TEXT {
+            return Err(Error::InvalidConfig {
+                setting,
+                reason: "the identity service has sent one that is too long".to_owned(),
+            });
+        }
+        if Redactor::new(token.as_ref(), password).finds(text) {
+            let reason = "the identity service has sent a secret back in it".to_owned();
+            return Err(Error::InvalidConfig { setting, reason });
+        }
+        Ok(())
+    }
+
     fn endpoint(&self, service: &Service, region: Option<&str>, interface: &str) -> Result<String, Error> {
+        let endpoint = self.catalog_endpoint(service, region, interface)?;
+        self.refuse_secret(service, "endpoint", &endpoint)?;
+        Ok(endpoint)
+    }
+
+    fn catalog_endpoint(&self, service: &Service, region: Option<&str>, interface: &str) -> Result<String, Error> {
         catalog::endpoint(&self.details.catalog, region, interface).map_err(|error| match error {
             // Names of the catalog are what a server sends, too.
             Error::InvalidConfig { setting, reason } => {

@@ -19,6 +19,8 @@ pub(super) const NAMES: &[&str] = &[
     "tenant_id",
     "project_domain_name",
     "project_domain_id",
+    "trust_id",
+    "system_scope",
     "domain_name",
     "domain_id",
     "default_domain",

@@ -155,7 +155,7 @@ impl<T: Row> Pager<T> {
                     return Ok(response);
                 }
                 // The marker that its offset counts from may be gone, or the service refuses such an offset.
-                Err(error) if page.overlaps && error.status().is_some() && !error.is_retryable() => {}
+                Err(error @ Error::Status { .. }) if page.overlaps && !error.is_retryable() => {}
                 Err(error) if self.marker_was_deleted(&error) => {
                     self.read_ahead.pages.clear();
                     return self.recover_deleted_marker(&error, deadline).await;

@@ -15,6 +15,7 @@ use super::runtime::Spawned;
 use super::signals::{Attempt, Traced};
 use super::token::{Issued, Tokens};
 use crate::Error;
+use crate::generated::types::Link;
 use crate::generated::{self, OPENSTACK_API_VERSION};
 use crate::query::{Cursor, List, Microversion, Query, Row};
 
@@ -134,6 +135,7 @@ impl Transport {
             endpoint: &self.endpoint,
             page: Some(request.page),
             query: Some(&request.query),
+            redactor: Redactor::new(token.header.as_ref(), None),
             number: attempt,
             resends,
         };
@@ -196,10 +198,18 @@ impl Transport {
             _ => Ok(Response {
                 rows: list.backups,
                 count: list.count,
-                next: Cursor::from_links(&list.backups_links).map_err(|reason| redactor.clean(&reason)),
+                next: next_page(&list.backups_links, redactor),
                 request_id,
                 microversion: applied,
             }),
         }
+    }
+}
+
+/// Where the next link leads. A token that is sent back as its marker would get into errors and traces.
+fn next_page(links: &[Link], redactor: Redactor<'_>) -> Result<Option<Cursor>, String> {
+    match Cursor::from_links(links).map_err(|reason| redactor.clean(&reason))? {
+        Some(cursor) if redactor.finds(&cursor.to_string()) => Err("its marker has the token".to_owned()),
+        cursor => Ok(cursor),
     }
 }

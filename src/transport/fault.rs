@@ -25,6 +25,10 @@ const WINDOW: usize = 16;
 /// Shorter tokens are not looked for: they could be part of any word.
 const MIN_TOKEN: usize = 8;
 
+/// How much is read beyond where a text is cut, in characters: a part of a secret is found that the cut goes
+/// through.
+const MARGIN: usize = WINDOW * MAX_ESCAPE;
+
 /// How many characters an encoding may take for one, as `\ud83d\ude00` does.
 const MAX_ESCAPE: usize = 12;
 
@@ -58,24 +62,42 @@ impl<'a> Redactor<'a> {
     }
 
     /// A text without the secrets.
-    fn redact(self, text: &str) -> String {
+    pub(crate) fn redact(self, text: &str) -> String {
         let text = redact(text, self.token, "[token]");
-        if self.password.is_empty() { text } else { redact(&text, self.password, "[secret]") }
-    }
-
-    /// The start of a text, without the token.
-    fn start(self, text: &str) -> String {
-        // So much more that a part of the token is found that the cut goes through.
-        let redacted = self.redact(first(text, MAX_TEXT + WINDOW * MAX_ESCAPE));
-        match first(&redacted, MAX_TEXT) {
-            start if start.len() < redacted.len() => start.to_owned() + "...",
-            _ => redacted,
+        if self.password.is_empty() {
+            return text;
         }
+        let text = redact(&text, self.password, "[secret]");
+        // As a form has it.
+        if self.password.contains(' ') { redact(&text, &self.password.replace(' ', "+"), "[secret]") } else { text }
     }
 
-    /// The start of a text as one line of plain text, without the token.
+    pub(crate) fn finds(self, text: &str) -> bool {
+        self.redact(text) != text
+    }
+
+    /// The start of a text without the secrets, and whether it is not the whole text.
+    fn cut(self, text: &str, characters: usize) -> (String, bool) {
+        let read = first(text, characters + MARGIN);
+        let redacted = self.redact(read);
+        let whole = read.len() == text.len();
+        // The end may be a part of a secret that is too short to be found.
+        let certain = redacted.chars().count() - if whole { 0 } else { MARGIN.min(redacted.chars().count()) };
+        let start = first(&redacted, certain.min(characters));
+        (start.to_owned(), !whole || start.len() < redacted.len())
+    }
+
+    /// The start of a text, without the secrets.
+    fn start(self, text: &str) -> String {
+        let (start, is_cut) = self.cut(text, MAX_TEXT);
+        if is_cut { start + "..." } else { start }
+    }
+
+    /// The start of a text as one line of plain text, without the secrets.
     pub(crate) fn clean(self, text: &str) -> String {
-        self.start(&plain_text(text))
+        // Before its markup goes, which may be a part of a password.
+        let (start, _) = self.cut(text, MAX_BODY);
+        self.start(&plain_text(&start))
     }
 
     pub(crate) fn request_id(self, headers: &HeaderMap) -> Option<String> {
@@ -238,6 +260,10 @@ pub(crate) fn read_fault(body: &Map<String, Value>, clean: impl Fn(&str) -> Stri
     Some((fault, request_id))
 }
 
+/// The last one is a part of others that are escaped twice.
+const ENTITIES: &[(&str, &str)] =
+    &[("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&apos;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
+
 /// One line of plain text: without HTML, control characters and runs of blanks.
 pub(crate) fn plain_text(text: &str) -> String {
     let mut pieces = text.split('<');
@@ -253,9 +279,7 @@ pub(crate) fn plain_text(text: &str) -> String {
             _ => plain.extend(["<", piece]),
         }
     }
-    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
-        .iter()
-        .fold(plain, |text, (entity, character)| text.replace(entity, character));
+    let plain = ENTITIES.iter().fold(plain, |text, (entity, character)| text.replace(entity, character));
     let words = plain.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
 }
@@ -297,7 +321,7 @@ fn first_character(text: &str) -> Option<(char, usize)> {
     text.chars().next().map(|first| (first, first.len_utf8()))
 }
 
-/// The same where it may be escaped: `A`, `\u0041`, `%41`, `&#x41;` or `&#65;`.
+/// The same where it may be escaped: `A`, `\u0041`, `%41`, `&#x41;`, `&#65;` or, as HTML has names for some, `&lt;`.
 fn unescape(text: &str) -> Option<(char, usize)> {
     let escapes = [("\\u", 16, Some(4), ""), ("%", 16, Some(2), ""), ("&#x", 16, None, ";"), ("&#", 10, None, ";")];
     let decoded = escapes.iter().find_map(|(start, radix, digits, end)| {
@@ -306,7 +330,9 @@ fn unescape(text: &str) -> Option<(char, usize)> {
         let code = rest.get(..digits).filter(|code| code.chars().all(|c| c.is_ascii_hexdigit()))?;
         Some((char::from_u32(u32::from_str_radix(code, *radix).ok()?)?, start.len() + digits + end.len()))
     });
-    decoded.or_else(|| surrogates(text)).or_else(|| first_character(text))
+    let named = || ENTITIES.iter().find(|(name, _)| text.starts_with(name));
+    let named = || named().and_then(|(name, character)| Some((character.chars().next()?, name.len())));
+    decoded.or_else(|| surrogates(text)).or_else(named).or_else(|| first_character(text))
 }
 
 /// A character in the two escapes that JSON has for it: `\ud83d\ude00`.
@@ -407,6 +433,32 @@ mod tests {
                 assert!(!text.contains(start), "{before}: {text}");
             }
         }
+    }
+
+    #[test]
+    fn a_cut_shows_no_part_of_a_secret_that_is_there_often() {
+        let password = "swordfish123";
+        let redactor = Redactor::new(None, Some(password));
+        for before in 0..password.len() + 1 {
+            for text in [redactor.start(&text_of(before, password)), redactor.clean(&text_of(before, password))] {
+                assert!(!text.contains("sword"), "{before}: {text}");
+            }
+        }
+    }
+
+    /// Longer than what is read of a body.
+    fn text_of(before: usize, password: &str) -> String {
+        "x".repeat(before) + &format!("{password} ").repeat(MAX_BODY / password.len())
+    }
+
+    #[test]
+    fn a_password_with_markup_is_redacted() {
+        let password = "Correct<horse>&\"Battery\"";
+        let redactor = Redactor::new(None, Some(password));
+        for text in [password, "Correct&lt;horse&gt;&amp;&quot;Battery&quot;", "Correct%3Chorse%3E%26%22Battery%22"] {
+            assert_eq!(redactor.clean(&format!("no {text}!")), "no [secret]!");
+        }
+        assert_eq!(Redactor::new(None, Some("open sesame")).clean("p=open+sesame;"), "p=[secret];");
     }
 
     fn fault(body: &str) -> Option<(Option<String>, Option<String>, String)> {

@@ -109,6 +109,7 @@ impl Error {
             Self::PageDeadline { .. } => true,
             Self::Undecodable { truncated, .. } => *truncated,
             Self::SignIn { source, .. } => source.is_retryable(),
+            Self::Token { .. } => self.of_provider().is_some_and(Self::is_retryable),
             Self::Status { status, .. } => {
                 matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
             }
@@ -169,7 +170,9 @@ impl RetryPolicy {
             };
             renewed |= by_this_attempt;
             let error = error.after(attempt);
-            let Some(delay) = self.delay(attempt, retry_after).filter(|_| error.is_retryable()) else {
+            // A provider has retries of its own.
+            let retried = error.is_retryable() && !matches!(error, Error::Token { .. });
+            let Some(delay) = self.delay(attempt, retry_after).filter(|_| retried) else {
                 return Err(error);
             };
             let delay = delay.saturating_sub(at.elapsed());

@@ -6,9 +6,10 @@ use std::fmt;
 
 use reqwest::{StatusCode, Url};
 use tokio::time::Instant;
-use tracing::field::{self, Empty, display};
+use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
+use super::fault::Redactor;
 use super::retry::Failure;
 use crate::Error;
 use crate::query::Query;
@@ -24,6 +25,8 @@ pub(crate) struct Attempt<'a> {
     /// That of a page, if the attempt is to fetch one.
     pub(crate) page: Option<u64>,
     pub(crate) query: Option<&'a Query>,
+    /// A marker is what the server has sent.
+    pub(crate) redactor: Redactor<'a>,
     /// Its number, from 1.
     pub(crate) number: u32,
     /// How many times the request was sent before.
@@ -64,7 +67,7 @@ impl Attempt<'_> {
             host = server(self.endpoint).map(|(host, port)| display(format!("{host}:{port}"))),
             page = self.page,
             attempt = self.number,
-            query = self.query.map(field::debug),
+            query = self.query.map(|query| display(self.redactor.redact(&format!("{query:?}")))),
             status,
             request_id,
             rows = response.and_then(Traced::rows),

@@ -29,8 +29,8 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// The longest time by which a token is renewed ahead of its expiry.
 const MAX_MARGIN: Duration = Duration::from_secs(300);
 
-/// The shortest delay before a renewal ahead of expiry is tried again.
-const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The shortest delay before a renewal ahead of expiry.
+const MIN_DELAY: Duration = Duration::from_secs(1);
 
 /// A token, and when it expires. `Debug` does not show the secret.
 ///
@@ -272,13 +272,14 @@ impl Validity {
         let margin = margin.mul_f64(1.0 + fastrand::f64() / 5.0);
         let now = Instant::now();
         let expires_at = now.checked_add(life)?;
-        Some(Self { renew_at: now.checked_add(life.saturating_sub(margin))?, expires_at })
+        let delay = life.saturating_sub(margin).max(MIN_DELAY);
+        Some(Self { renew_at: now.checked_add(delay)?, expires_at })
     }
 
     /// The same after a renewal that brought nothing new.
     fn postponed(self) -> Self {
         let now = Instant::now();
-        let delay = (self.expires_at.saturating_duration_since(now) / 4).max(MIN_RETRY_DELAY);
+        let delay = (self.expires_at.saturating_duration_since(now) / 4).max(MIN_DELAY);
         Self { renew_at: now.checked_add(delay).unwrap_or(self.expires_at), ..self }
     }
 }
@@ -437,12 +438,10 @@ impl Provided {
         }
     }
 
-    /// Renews the token in a task of its own, unless a renewal is in flight.
+    /// Renews the token in a task of its own.
     fn renew_in_background(self: &Arc<Self>) {
-        let (Ok(runtime), mut state) = (Handle::try_current(), self.lock()) else { return };
-        if state.in_flight().is_none() {
-            let renewal = self.start(&mut state, false);
-            runtime.spawn(renewal.map(drop).with_current_subscriber());
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(self.renewal_ahead().map(drop).with_current_subscriber());
         }
     }
 

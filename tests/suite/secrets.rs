@@ -324,3 +324,26 @@ fn a_part_of_a_token_is_found() {
     }
     assert_eq!(part_of_token("gAAAAABlQ7-xY_2 is 15 characters", LONG_TOKEN), None);
 }
+
+/// The marker would get into the next page's trace, and into an error's cursor.
+#[test]
+fn a_token_sent_back_as_a_marker_is_in_no_error_and_no_trace() {
+    in_own_process(|| {
+        runtime(true).block_on(async {
+            let trace = Trace::begin();
+            let gone = r#"{"itemNotFound":{"code":404,"message":"Backup b could not be found."}}"#;
+            let server = Server::script(vec![
+                closing(200, "", page(&["a"], Some(&format!("marker={LONG_TOKEN}"))).to_string()),
+                closing(200, "", page(&["b"], Some("marker=b")).to_string()),
+                closing(404, "", gone),
+            ])
+            .await;
+            let client = server.builder().token(LONG_TOKEN).build().unwrap();
+            let pages = client.list_backups().prefetch(false).pages();
+            let errors: Vec<_> = pages.filter_map(|page| async { page.err() }).collect().await;
+            assert_eq!(errors.len(), 1);
+            assert_eq!(part_of_token(&everything(&errors[0]), LONG_TOKEN), None, "error");
+            assert_eq!(part_of_token(&trace.take(), LONG_TOKEN), None, "trace");
+        });
+    });
+}

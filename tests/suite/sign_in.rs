@@ -628,3 +628,45 @@ async fn odd_expiries_do_no_harm() {
         assert_eq!(server.requests().len(), 4);
     }
 }
+
+#[tokio::test]
+async fn a_secret_sent_back_as_the_project_or_in_the_catalog_is_not_shown() {
+    let host = || "https://h".to_owned();
+    for (id, url) in [
+        (PASSWORD.to_owned(), host()),
+        (ISSUED.to_owned(), host()),
+        (PROJECT_ID.to_owned(), format!("https://h/v3/{ISSUED}")),
+        (PROJECT_ID.to_owned(), format!("https://h/{}", "a".repeat(1 << 20))),
+        ("a".repeat(1 << 20), host()),
+    ] {
+        let server = Server::start(move |_, _| {
+            let mut body = token(json!([service("vbs", json!([endpoint("A", "public", url.clone())]))]));
+            body["token"]["project"]["id"] = json!(id);
+            issued(ISSUED, &body)
+        })
+        .await;
+        let error = password(&server).sign_in().await.unwrap_err();
+        let shown = everything(&error);
+        assert!(!shown.contains(PASSWORD) && !shown.contains(ISSUED) && shown.len() < 5000, "{shown}");
+    }
+}
+
+/// The listing's error is as good as that of signing in: whether to try again, and why.
+#[tokio::test]
+async fn the_error_of_a_renewal_is_that_of_the_listing() {
+    for (status, is_retryable) in [(503, true), (401, false)] {
+        let server = Server::start(move |request, number| match (request.head.starts_with("POST"), number) {
+            (true, 0) => issued(ISSUED, &token(json!([]))),
+            (true, _) => request.reply(status, REJECTED),
+            _ => request.reply(401, REJECTED),
+        })
+        .await;
+        let signed_in =
+            password(&server).endpoint(server.endpoint()).retry(RetryPolicy::none()).sign_in().await.unwrap();
+        let error = signed_in.retry(RetryPolicy::default()).build().unwrap().list_backups().send().await.unwrap_err();
+        assert!(matches!(error, Error::Token { .. }), "{error:?}");
+        assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
+        assert_eq!((error.is_retryable(), error.is_unauthorized()), (is_retryable, !is_retryable));
+        assert_eq!(server.requests().len(), 3, "the listing adds no retries to those of signing in");
+    }
+}
