@@ -7,16 +7,20 @@ export CLIPPY_CONF_DIR=$PWD
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 cargo package --quiet --allow-dirty --no-verify
 
+metadata() {                                    # metadata EXPRESSION: of the package of this folder
+    cargo metadata --no-deps --offline --format-version 1 |
+        python3 -c "import json, sys; package = json.load(sys.stdin)['packages'][0]; print($1)"
+}
+name=vbs-client-$(metadata 'package["version"]')
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-tar -xzf "$CARGO_TARGET_DIR"/package/vbs-client-*.crate -C "$folder"
-cd "$folder"/vbs-client-*
+tar -xzf "$CARGO_TARGET_DIR/package/$name.crate" -C "$folder"
+cd "$folder/$name"
 # cargo would take it for the same package as the one here, and the build of one for that of the other.
 sed -i '0,/^version = .*/s//version = "0.0.0-package"/' Cargo.toml
 cargo test --quiet --all-features
 
-features=$(cargo metadata --no-deps --offline --format-version 1 |
-    python3 -c 'import json, sys; print(*json.load(sys.stdin)["packages"][0]["features"])')
+features=$(metadata '*package["features"]')
 for feature in $features; do
     echo "feature $feature"
     cargo clippy --quiet --no-default-features --features "$feature" -- -D warnings

@@ -6,6 +6,8 @@ mod error;
 mod options;
 mod output;
 mod progress;
+#[path = "../demo/settings.rs"]
+mod settings;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -124,15 +126,13 @@ async fn client(options: &Options) -> Result<(Client, Option<Cinder>), Box<dyn E
     if let Some(cloud) = &options.cloud {
         return Ok((Client::from_cloud(cloud).await?, None));
     }
-    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if ["OS_CLOUD", "OS_AUTH_URL", "VBS_ENDPOINT"].iter().any(is_set) {
+    if settings::any() {
         return Ok((Client::from_env().await?, None));
     }
-    let note = "demo data, made up: OS_CLOUD, OS_AUTH_URL and VBS_ENDPOINT are not set";
     // Standard output belongs to the document.
     match options.format() {
-        Format::Table if !options.count => writeln!(io::stdout(), "{note}")?,
-        _ => writeln!(io::stderr(), "{note}")?,
+        Format::Table if !options.count => writeln!(io::stdout(), "{}", settings::NONE)?,
+        _ => writeln!(io::stderr(), "{}", settings::NONE)?,
     }
     // The two backups of the vendor's example, and made-up ones.
     let vendors = ["1d1139d8-8989-49d3-8aa1-83eb691e6db2", "b3cf7a16-decc-4beb-8077-682737d94a58"];

@@ -5,7 +5,7 @@ use vbs_client::{Cursor, Error, ListBackups, Microversion, Parameter};
 
 const AFTER_HELP: &str = "\
 Which cloud: --cloud, or OS_CLOUD (clouds.yaml) or OS_* from the environment; or VBS_ENDPOINT, OS_PROJECT_ID (unless the \
-endpoint has it) and OS_TOKEN. Without any of these it lists demo data from a server of its own.
+endpoint has it) and OS_TOKEN. With no OS_* or VBS_* variable and no clouds.yaml it lists demo data from a server of its own.
 
 Exit codes:
   0    all backups are listed, or the reader of the output has ended

@@ -103,9 +103,16 @@ debian_package() {                              # debian_package COMMAND PACKAGE
     ! command -v "$1" >/dev/null || return 0
     [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || fail "$1 is missing: apt-get install $2"
     say "installing $2"
-    # It is started here, with a configuration of ours, and nowhere else.
-    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$2"
-    } >"$CLOUD_DIR/apt.log" 2>&1 || fail "apt-get failed: $(tail -3 "$CLOUD_DIR/apt.log")"
+    # It is started here, with a configuration of ours: while it is installed, a policy keeps Debian from starting
+    # its own service. Where systemd runs, that service is enabled, though, and starts with the machine's next boot.
+    (
+        policy=/usr/sbin/policy-rc.d
+        if [[ ! -e $policy ]]; then
+            trap 'rm -f "$policy"' EXIT
+            printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" || exit
+        fi
+        apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$2"
+    ) >"$CLOUD_DIR/apt.log" 2>&1 || fail "apt-get failed: $(tail -3 "$CLOUD_DIR/apt.log")"
 }
 
 # ------------------------------------------------------------ configuration --

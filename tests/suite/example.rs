@@ -1,7 +1,9 @@
 //! The example, as a newcomer runs it.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -27,6 +29,31 @@ fn without_settings_it_lists_demo_data() {
     assert!(lines[2].starts_with("1d1139d8-8989-49d3-8aa1-83eb691e6db2"));
     assert_eq!(lines.len(), 3 + 3002);
     assert_eq!(lines.last(), Some(&"3002 backups"));
+}
+
+#[test]
+fn with_incomplete_settings_it_is_an_error() {
+    let here = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let lone = here.join("lone-cloud");
+    fs::create_dir_all(&lone).unwrap();
+    // Nobody listens at port 1.
+    let cloud = "clouds: {lone: {auth: {auth_url: 'http://127.0.0.1:1', username: u, password: p, user_domain_name: d, \
+                project_id: p}}}";
+    fs::write(lone.join("clouds.yaml"), cloud).unwrap();
+    let nothing = "error: invalid cloud: neither OS_CLOUD nor OS_AUTH_URL is set";
+    for (folder, variables, expected) in [
+        (here, &[("OS_TOKEN", "t"), ("OS_PROJECT_ID", "p")][..], "error: invalid auth_url: OS_AUTH_URL"),
+        (here, &[("OS_REGION_NAME", "r")], nothing),
+        (here, &[("VBS_ENDPOINT", "https://e")], nothing),
+        (lone.as_path(), &[], "error: could not sign in"),
+    ] {
+        let mut command = example();
+        let Output { status, stdout, stderr } =
+            command.current_dir(folder).envs(variables.iter().copied()).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(stderr.starts_with(expected), "{variables:?}: {stderr}");
+        assert_eq!((status.code(), stdout.len()), (Some(1), 0), "{variables:?}");
+    }
 }
 
 #[test]

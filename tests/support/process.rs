@@ -32,14 +32,17 @@ pub fn runtime(paused: bool) -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(paused).build().unwrap()
 }
 
-/// The example, without the settings of whoever runs the tests. It is built where it has to be.
+/// The example, without the settings of whoever runs the tests, in a folder that has none. It is built where it has to
+/// be.
 pub fn example() -> Command {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(EXAMPLE.get_or_init(build_example));
-    for name in ["VBS_ENDPOINT", "OS_PROJECT_ID", "OS_TOKEN", "OS_CLOUD", "OS_AUTH_URL"] {
+    let is_setting = |name: &str| name.starts_with("OS_") || name.starts_with("VBS_") || name == "XDG_CONFIG_HOME";
+    for (name, _) in env::vars_os().filter(|(name, _)| is_setting(&name.to_string_lossy())) {
         command.env_remove(name);
     }
-    command.env("NO_PROXY", "127.0.0.1");
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    command.current_dir(folder).env("HOME", folder).env("NO_PROXY", "127.0.0.1");
     command
 }
 
