@@ -55,6 +55,8 @@ fn build_example() -> PathBuf {
     let profile = if profile == "debug" { "dev" } else { profile };
     let Output { status, stdout, stderr } = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--example", "list_backups", "--message-format", "json", "--profile", profile])
+        // In the repository a dev-dependency turns it on, which the published package has not.
+        .args(["--features", "mock"])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .arg("--target-dir")
         .arg(target)
