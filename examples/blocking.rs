@@ -3,6 +3,7 @@
 mod demo;
 
 use tokio::runtime::{Builder, Runtime};
+use vbs_client::mock::rows;
 use vbs_client::{Backup, Client, Error, Items, ListBackups};
 
 /// A listing that blocks the thread. It must not be used within async code: there, `block_on` panics.
@@ -30,7 +31,7 @@ impl Iterator for Backups {
 
 fn main() -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let (client, _demo) = runtime.block_on(demo::client())?;
+    let (client, _demo) = runtime.block_on(demo::client(rows(3000)))?;
     list(runtime, &client)
 }
 

@@ -7,6 +7,7 @@ mod demo;
 use std::collections::HashMap;
 
 use vbs_client::jiff::{SignedDuration, Timestamp};
+use vbs_client::mock::{Row, rows};
 use vbs_client::{BackupDetail, BackupStatus, Error};
 
 const KEEP: usize = 7;
@@ -14,7 +15,7 @@ const DAYS: i64 = 30;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let (client, _demo) = demo::client().await?;
+    let (client, _demo) = demo::client(rows(3000).into_iter().chain(one_name())).await?;
 
     // Collect first: "the newest 7" needs the whole list, and an error in mid-listing ends this before anything is
     // deleted. A job that deletes while it lists gets the same list (this crate continues where the backup that the
@@ -51,4 +52,12 @@ fn obsolete(backups: &[BackupDetail], now: Timestamp) -> Vec<&BackupDetail> {
         }
     }
     obsolete
+}
+
+/// For the demo, whose other names are unique: 10 backups of one name, an hour apart, of which 3 are to be deleted.
+fn one_name() -> impl Iterator<Item = Row> {
+    let newest = Timestamp::now() - SignedDuration::from_hours(24 * DAYS + 1);
+    (0..10).map(move |age| {
+        Row::new(format!("daily-{age}")).name("daily").created_at(newest - SignedDuration::from_hours(age))
+    })
 }

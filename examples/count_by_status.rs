@@ -3,11 +3,12 @@
 mod demo;
 
 use futures::future::try_join_all;
+use vbs_client::mock::rows;
 use vbs_client::{BackupStatus, Error};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let (client, _demo) = demo::client().await?;
+    let (client, _demo) = demo::client(rows(3000)).await?;
     let statuses = ["available", "error", "creating", "restoring", "deleting", "error_restoring", "error_deleting"];
 
     let counts = statuses.map(|status| {

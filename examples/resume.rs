@@ -9,11 +9,12 @@ use std::fs;
 use std::io::ErrorKind;
 
 use vbs_client::Cursor;
+use vbs_client::mock::rows;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args().nth(1).unwrap_or_else(|| "resume.cursor".to_owned());
-    let (client, _demo) = demo::client().await?;
+    let (client, _demo) = demo::client(rows(3000)).await?;
 
     // The filters have to be those of the process before: a cursor is a place in one list.
     let mut request = client.list_backups().name_like("night").limit(500);

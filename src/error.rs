@@ -37,7 +37,9 @@ pub enum Error {
     /// The client can't be built from these settings.
     #[non_exhaustive]
     InvalidConfig {
-        /// The builder's method that was given it, such as `endpoint`.
+        /// The builder's method that was given it, such as `endpoint`. Of those who sign in also `cloud`, `profile`,
+        /// `file`, `environment`, `auth_type`, `auth_url`, `cacert` or `insecure`: what is wrong in the environment or
+        /// in clouds.yaml.
         setting: &'static str,
         /// What is wrong.
         reason: String,

@@ -2,15 +2,15 @@
 
 mod settings;
 
-use vbs_client::mock::{Cinder, rows};
+use vbs_client::mock::{Cinder, Row};
 use vbs_client::{Client, Error};
 
-/// The client, and the demo's server, which runs as long as this exists.
-pub async fn client() -> Result<(Client, Option<Cinder>), Error> {
+/// The client, and the server of a demo with these rows, which runs as long as this exists.
+pub async fn client(rows: impl IntoIterator<Item = Row>) -> Result<(Client, Option<Cinder>), Error> {
     if settings::any() {
         return Ok((Client::from_env().await?, None));
     }
     eprintln!("{}", settings::NONE);
-    let cinder = Cinder::start(rows(3000)).await;
+    let cinder = Cinder::start(rows).await;
     Ok((cinder.client(), Some(cinder)))
 }

@@ -27,11 +27,14 @@ fn is_transport(error: &Error) -> bool {
 }
 
 fn hint(error: &Error) -> Option<&'static str> {
-    let cause = if let Error::SignIn { source, .. } = error { source } else { error };
+    let (cause, signs_in) = if let Error::SignIn { source, .. } = error { (&**source, true) } else { (error, false) };
     let hint = match cause {
         Error::Token { .. } => "sign in with a password or an application credential, or with a new token",
-        _ if matches!(error, Error::SignIn { .. }) && error.is_unauthorized() => {
+        _ if signs_in && error.is_unauthorized() => {
             "check the user, the password and the domains, or the application credential"
+        }
+        _ if signs_in && (error.is_forbidden() || error.is_not_found()) => {
+            "check OS_AUTH_URL (in clouds.yaml auth_url), and that the user has a role in the project"
         }
         _ if error.is_unauthorized() => {
             "the token is missing, expired or revoked: set a new one as OS_TOKEN, or OS_AUTH_URL, OS_USERNAME and OS_PASSWORD"

@@ -12,8 +12,8 @@ use crate::{Link, Microversion};
 
 /// The project that the tokens are for: that of the vendor's example.
 pub(crate) const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
-/// Where links point, as in the vendor's example: nowhere that a client could reach.
-const INTERNAL: &str = "http://192.168.82.222:8776";
+/// Where links point: an address for documentation (RFC 5737), which no client could reach.
+const INTERNAL: &str = "http://192.0.2.1:8776";
 const MINIMUM: Microversion = Microversion::new(3, 0);
 /// From here on, a filter that is not known is refused; before, it is ignored.
 const VALIDATES_FILTERS: Microversion = Microversion::new(3, 31);

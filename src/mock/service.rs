@@ -142,8 +142,7 @@ impl Service {
         let Some(token) = token else {
             let message = "The request you have made requires authentication.";
             let body = json!({"error": {"code": 401, "title": "Unauthorized", "message": message}});
-            let response =
-                response.status(401).header("www-authenticate", "Keystone uri=\"http://192.168.82.222:5000\"");
+            let response = response.status(401).header("www-authenticate", "Keystone uri=\"http://192.0.2.1:5000\"");
             return response.body(body.to_string()).build();
         };
         self.tokens.used.insert(token.to_owned());

@@ -479,13 +479,13 @@ status() {
 }
 
 run() {                                         # run COMMAND...: leaves a cloud that was up as it was
-    local was_up='' lines code=0
+    local was_up='' lines
     status >/dev/null && was_up=yes
+    # Also where it is interrupted, or does not come up.
+    [[ $was_up ]] || trap down EXIT
     lines=$(up)
     eval "$lines"
-    "$@" || code=$?
-    [[ $was_up ]] || down
-    return $code
+    "$@"
 }
 
 case ${1:-} in

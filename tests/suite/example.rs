@@ -261,6 +261,15 @@ async fn an_error_has_a_hint() {
         assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
         assert!(err.contains("; hint: ") && err.contains(hint), "{err}");
     }
+    // An identity service.
+    for (status, hint) in [(401, "check the user"), (403, "check OS_AUTH_URL"), (404, "check OS_AUTH_URL")] {
+        let server = Server::fixed(status, "").await;
+        let mut command = example();
+        command.env("OS_AUTH_URL", server.endpoint()).env("OS_TOKEN", TOKEN).env("OS_PROJECT_ID", PROJECT_ID);
+        let (code, _, err) = output(command).await;
+        assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
+        assert!(err.contains("; hint: ") && err.contains(hint), "{err}");
+    }
     // A server that speaks no TLS.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = with(&Server::fixed(200, "").await);
