@@ -1,8 +1,10 @@
 //! What a failed response states, in plain text and without the token.
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt::{self, Write};
 
+use foldhash::fast::RandomState;
 use http_body_util::LengthLimitError;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode, Url};
@@ -197,15 +199,13 @@ fn redact_as(read: Read, text: &str, secret: &str, mark: &str) -> String {
     let (secret, own) = significant(secret, read, ascii);
     let (characters, places) = significant(text, read, ascii);
     let length = own.len().clamp(1, WINDOW);
-    // Where each character begins in `characters`, and the end.
-    let starts: Vec<_> = characters.char_indices().map(|(start, _)| start).chain([characters.len()]).collect();
+    let parts: HashSet<_, RandomState> = windows(&secret, length).collect();
     let mut redacted = String::new();
     let mut copied = 0;
     // Where a part of the secret ends, in characters.
     let mut end = 0;
-    for (at, place) in places.iter().enumerate() {
-        let window = starts.get(at).zip(starts.get(at + length)).and_then(|(from, to)| characters.get(*from..*to));
-        if window.is_some_and(|window| !secret.is_empty() && secret.contains(window)) {
+    for ((at, place), window) in places.iter().enumerate().zip(windows(&characters, length)) {
+        if parts.contains(window) {
             if at >= end {
                 redacted += text.get(copied..place.0).unwrap_or_default();
                 redacted += mark;
@@ -215,6 +215,12 @@ fn redact_as(read: Read, text: &str, secret: &str, mark: &str) -> String {
         }
     }
     redacted + text.get(copied..).unwrap_or_default()
+}
+
+/// All parts of a text that have so many characters.
+fn windows(text: &str, length: usize) -> impl Iterator<Item = &str> {
+    let starts = || text.char_indices().map(|(start, _)| start).chain([text.len()]);
+    starts().zip(starts().skip(length)).filter_map(|(from, to)| text.get(from..to))
 }
 
 /// The start of a body. One that breaks off is as good: the status decides.
