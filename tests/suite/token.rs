@@ -482,6 +482,35 @@ async fn a_provider_may_return_the_same_token_ahead_of_its_expiry() {
     assert_eq!(tokens(&server).last().unwrap(), "secret-token-1", "this clock has not moved");
 }
 
+/// The renewal that is in flight then knows nothing of the rejection, and may bring the same token.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_rejected_during_a_renewal_ahead_of_its_expiry_is_replaced() {
+    let server = Server::start(|request, number| match (number, request.headers["x-auth-token"].as_str()) {
+        (0, _) | (_, "secret-token-2") => request.page(&page(&["a"], None)),
+        _ => request.reply(401, REJECTED),
+    })
+    .await;
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&calls);
+    let client = client(
+        &server,
+        token_fn(move |rejected: Option<Token>| {
+            noted.lock().unwrap().push(rejected.as_ref().map(text));
+            let mut token = Token::from(if rejected.is_some() { "secret-token-2" } else { "secret-token-1" });
+            token.expires_at = Some(SystemTime::now() + HOUR);
+            async {
+                sleep(Duration::from_secs(10)).await;
+                Ok::<_, std::io::Error>(token)
+            }
+        }),
+    );
+    client.list_backups().send().await.unwrap();
+    sleep(HOUR - Duration::from_secs(200)).await;
+    client.list_backups().send().await.unwrap();
+    assert_eq!(*calls.lock().unwrap(), [None, None, some("secret-token-1")]);
+    assert_eq!(tokens(&server), ["secret-token-1", "secret-token-1", "secret-token-2"]);
+}
+
 /// As with a clock that is ahead of the issuer's.
 #[tokio::test]
 async fn an_expiry_in_the_past_is_ignored() {
