@@ -511,6 +511,22 @@ async fn a_token_that_is_rejected_during_a_renewal_ahead_of_its_expiry_is_replac
     assert_eq!(tokens(&server), ["secret-token-1", "secret-token-1", "secret-token-2"]);
 }
 
+/// Its token is not the present one any more.
+#[tokio::test(start_paused = true)]
+async fn a_rejection_that_arrives_after_the_renewal_renews_nothing() {
+    let server = Server::start(|request, number| match number {
+        0 => request.reply(401, REJECTED),
+        1 => request.reply(401, REJECTED).after(Duration::from_secs(5)),
+        _ => request.page(&page(&["a"], None)),
+    })
+    .await;
+    let provider = Numbered::default();
+    let client = client(&server, provider.clone());
+    let results = join_all((0..2).map(|_| client.list_backups().send())).await;
+    assert!(results.iter().all(|result| result.is_ok()), "{results:?}");
+    assert_eq!(provider.calls(), [None, some("secret-token-1")]);
+}
+
 /// As with a clock that is ahead of the issuer's.
 #[tokio::test]
 async fn an_expiry_in_the_past_is_ignored() {
