@@ -1,7 +1,6 @@
 //! Signing in: what is sent, what comes back, and identity services that mean no good.
 
 use std::error::Error as _;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use vbs_client::keystone::Credentials;
 use vbs_client::secrecy::SecretString;
 use vbs_client::{Error, RetryPolicy};
 
+use super::secrets::everything;
 use crate::support::server::{Reply, Request, Server};
 use crate::support::{PROJECT_ID, ids, page};
 
@@ -66,17 +66,6 @@ fn password(server: &Server) -> Credentials {
 
 fn body(server: &Server, number: usize) -> Value {
     serde_json::from_slice(&server.requests()[number].body).unwrap()
-}
-
-/// Everything that an error shows.
-fn everything(error: &Error) -> String {
-    let mut text = format!("{error} {error:?} {error:#?} {:?} {:?}", error.fault(), error.request_id());
-    let mut source = error.source();
-    while let Some(cause) = source {
-        write!(text, " {cause} {cause:?}").unwrap();
-        source = cause.source();
-    }
-    text
 }
 
 #[tokio::test]
