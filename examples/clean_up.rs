@@ -1,11 +1,9 @@
 //! Which backups to delete: those in error, and those that are older than 30 days, but never the newest 7 of a name.
-//!
 //! It prints the commands that delete them: this crate only lists.
 
 mod demo;
 
 use std::collections::HashMap;
-
 use vbs_client::jiff::{SignedDuration, Timestamp};
 use vbs_client::mock::{Row, rows};
 use vbs_client::{BackupDetail, BackupStatus, Error};
@@ -18,12 +16,10 @@ async fn main() -> Result<(), Error> {
     let (client, _demo) = demo::client(rows(3000).into_iter().chain(one_name())).await?;
 
     // Collect first: "the newest 7" needs the whole list, and an error in mid-listing ends this before anything is
-    // deleted. A job that deletes while it lists gets the same list (this crate continues where the backup that the
-    // next page starts after was deleted), but has acted by the time the error comes.
+    // deleted. A job that deletes while it lists gets the same list, but has acted by the time the error comes.
     let backups: Vec<BackupDetail> = client.list_backups_detail().limit(1000).items().try_collect().await?;
 
-    // Since then, backups may have been created, and others deleted or restored. The newer ones can only add to those
-    // that are kept. For the others, the service decides: it refuses to delete a backup in use unless it is forced.
+    // Backups created since then only add to those that are kept; one in use is refused by the service.
     for backup in obsolete(&backups, Timestamp::now()) {
         println!("openstack volume backup delete {}  # {}", backup.id, backup.name.as_deref().unwrap_or("no name"));
     }
