@@ -267,7 +267,7 @@ impl<T: Row> ListBackups<T> {
     /// # Panics
     ///
     /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled. Within one that
-    /// nobody drives (`runtime.enter()` of a current-thread runtime, with `futures::executor::block_on_stream`) it
+    /// is not driven (`runtime.enter()` of a current-thread runtime, with `futures::executor::block_on_stream`) it
     /// waits for ever. What works without async is `runtime.block_on(pages.try_next())`: see
     /// [the guide](crate::guide::paging#without-async).
     pub fn pages(&self) -> Pages<T> {

@@ -20,9 +20,9 @@ use crate::transport::{RetryPolicy, endpoint};
 
 /// What to do, once all settings are known.
 pub(super) struct Plan {
-    /// Without one, nobody is asked for a token.
+    /// Without one, Keystone is not called.
     pub(super) sign_in: Option<Request>,
-    /// The token to use where nobody is asked for one.
+    /// The token to use without signing in.
     pub(super) token: Option<SecretString>,
     /// The project that was chosen.
     pub(super) project: Project,

@@ -13,7 +13,7 @@ use crate::{BackupStatus, Client, ClientBuilder, Microversion};
 /// A Cinder in the process, on loopback: see [the module](crate::mock).
 ///
 /// Its backups can be changed at any time, also between two pages of a listing. Clones are the same service; when the
-/// last one is dropped, its port is used by the next service that starts. At most 25 run at a time in a process, and
+/// last one is dropped, its port is used by the next service that starts. At most 25 run in a process, and
 /// [`start`](Self::start) waits for one of them to be dropped.
 ///
 /// Its clock is that of the machine: in a tokio runtime whose clock is paused, requests to it may time out at once.

@@ -1,4 +1,4 @@
-//! [`Service`]: what a mock has at a time, and how it responds to the next request.
+//! [`Service`]: the state of a mock, and how it responds to the next request.
 
 use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};

@@ -17,7 +17,7 @@ pub(crate) fn current_runtime() -> Option<Id> {
 }
 
 /// Starts a future, and starts it anew where it is polled on another runtime: timers and connections make
-/// no progress on a runtime that nobody drives any more.
+/// no progress on a runtime that is not driven any more.
 pub(crate) async fn on_current_runtime<T, F: Future<Output = T>>(mut start: impl FnMut() -> F) -> T {
     let mut started_on = current_runtime();
     let mut future = Box::pin(start());
