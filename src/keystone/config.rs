@@ -760,6 +760,8 @@ mod tests {
             }
         }
 
+        // While only one thread has a subscriber, tracing may disable the warning for all when another meets it first.
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
         for (entry, warning) in [
             ("verify: false", "certificates are not verified: verify of the cloud \"c\" in "),
             ("insecure: true", "certificates are not verified: insecure of the cloud \"c\" in "),
