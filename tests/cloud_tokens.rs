@@ -15,19 +15,26 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use futures::future::join_all;
 use support::{Cloud, Outage, http_client, ready, token, var};
+use tokio::sync::{Mutex, MutexGuard};
 use vbs_client::keystone::Credentials;
 use vbs_client::{Client, Error, RetryPolicy, Token, token_fn};
 
-/// Until every token that there is now has expired.
-async fn expiry() {
+/// Keystone takes a quarter of a second for each request: with all tests at once, tokens expire in its queue.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Until every token that there is now has expired. Meanwhile it is another test's turn.
+async fn expiry(turn: MutexGuard<'_, ()>) -> MutexGuard<'_, ()> {
+    drop(turn);
+    sleep_past_expiry().await;
+    ALONE.lock().await
+}
+
+async fn sleep_past_expiry() {
     let lifetime: u64 = var("CLOUD_TOKEN_SECONDS").parse().unwrap();
     assert!(lifetime < 30, "CLOUD_TOKEN_SECONDS has to be a few seconds for this");
     // Keystone's clock goes by whole seconds.
     tokio::time::sleep(Duration::from_secs(lifetime + 2)).await;
 }
-
-/// Keystone takes a quarter of a second for each request: with all tests at once, tokens expire in its queue.
-static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn client(cloud: &Cloud) -> (Client, Arc<AtomicUsize>) {
     let rejected = Arc::new(AtomicUsize::new(0));
@@ -42,7 +49,7 @@ fn client(cloud: &Cloud) -> (Client, Arc<AtomicUsize>) {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn pagination_outlives_its_tokens() {
-    let _alone = ALONE.lock().await;
+    let mut turn = ALONE.lock().await;
     let cloud = Cloud::plain().await;
     let (client, rejected) = client(&cloud);
     let mut pages = client.list_backups().limit(1000).prefetch(false).pages();
@@ -50,7 +57,7 @@ async fn pagination_outlives_its_tokens() {
     for renewals in 0..2 {
         rows += pages.try_next().await.unwrap().unwrap().backups.len();
         assert_eq!(rejected.load(Ordering::Relaxed), renewals);
-        expiry().await;
+        turn = expiry(turn).await;
     }
     rows += pages.try_next().await.unwrap().unwrap().backups.len();
     assert!(pages.try_next().await.unwrap().is_none());
@@ -60,11 +67,11 @@ async fn pagination_outlives_its_tokens() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn concurrent_requests_with_an_expired_token_share_one_renewal() {
-    let _alone = ALONE.lock().await;
+    let turn = ALONE.lock().await;
     let cloud = Cloud::plain().await;
     let (client, rejected) = client(&cloud);
     client.list_backups().count().await.unwrap();
-    expiry().await;
+    let _turn = expiry(turn).await;
     let counts = join_all((0..4).map(|_| client.list_backups().count())).await;
     assert!(counts.iter().all(|count| matches!(count, Ok(2500))), "{counts:?}");
     assert_eq!(rejected.load(Ordering::Relaxed), 1);
@@ -73,11 +80,11 @@ async fn concurrent_requests_with_an_expired_token_share_one_renewal() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn a_token_without_a_provider_is_an_error_once_it_has_expired() {
-    let _alone = ALONE.lock().await;
+    let turn = ALONE.lock().await;
     let cloud = Cloud::plain().await;
     let client = cloud.builder().token(token("demo", "demo").await).build().unwrap();
     client.list_backups().count().await.unwrap();
-    expiry().await;
+    let _turn = expiry(turn).await;
     let error = client.list_backups().count().await.unwrap_err();
     assert!(error.is_unauthorized(), "{error:?}");
     assert_eq!(error.fault().unwrap().kind.as_deref(), Some("Unauthorized"));
@@ -109,21 +116,24 @@ async fn a_listing_outlives_its_tokens_by_signing_in_again() {
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn a_listing_that_rests_for_longer_than_a_token_lives_finds_another_one() {
-    let _alone = ALONE.lock().await;
-    join_all([1, 8].map(|concurrency| async move {
+    let turn = ALONE.lock().await;
+    let mut listings = Vec::new();
+    for concurrency in [1, 8] {
         let cloud = Cloud::plain().await;
         let client = cloud.client().await;
         let mut pages = client.list_backups().limit(200).concurrency(concurrency).prefetch(false).pages();
-        let mut rows = pages.try_next().await.unwrap().unwrap().backups.len();
-        expiry().await;
+        let rows = pages.try_next().await.unwrap().unwrap().backups.len();
+        listings.push((cloud, pages, rows));
+    }
+    let _turn = expiry(turn).await;
+    for (cloud, mut pages, mut rows) in listings {
         while let Some(page) = pages.try_next().await.unwrap() {
             rows += page.backups.len();
         }
         assert_eq!(rows, 2500);
         let (tokens, _): (Vec<_>, Vec<_>) = cloud.exchanges().into_iter().unzip();
         assert_ne!(tokens.first(), tokens.last());
-    }))
-    .await;
+    }
 }
 
 #[tokio::test]
@@ -178,7 +188,7 @@ async fn a_listing_outlives_a_keystone_that_is_stopped_while_the_token_expires()
     }
     // So that no token can be renewed ahead of its expiry.
     keystone("stop").await;
-    expiry().await;
+    sleep_past_expiry().await;
     let mut lists = Vec::new();
     for (cloud, outage, mut pages, first) in listings {
         let list = tokio::spawn(async move {
@@ -210,13 +220,13 @@ async fn a_listing_outlives_a_keystone_that_is_stopped_while_the_token_expires()
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn a_token_from_a_token_is_not_renewed_and_the_error_says_so() {
-    let _alone = ALONE.lock().await;
+    let turn = ALONE.lock().await;
     let cloud = Cloud::plain().await;
     let credentials = Credentials::token(var("OS_AUTH_URL"), token("demo", "demo").await);
     let credentials = ready(credentials).project_id(var("OS_PROJECT_ID")).endpoint(&cloud.endpoint);
     let client = credentials.sign_in().await.unwrap().build().unwrap();
     client.list_backups().count().await.unwrap();
-    expiry().await;
+    let _turn = expiry(turn).await;
     let error = client.list_backups().count().await.unwrap_err();
     assert!(matches!(error, Error::Token { .. }), "{error:?}");
     let source = std::error::Error::source(&error).unwrap().to_string();

@@ -51,5 +51,5 @@ async fn a_new_parameter_is_sent_and_checked() {
     assert!(error.to_string().starts_with("invalid parameter updated-at~: "), "{error}");
 }
 RS
-CARGO_TARGET_DIR=$target cargo test --quiet
+CARGO_TARGET_DIR=$target cargo test --quiet --test suite -- trial:: contract:: arguments:: api:: detail::
 CARGO_TARGET_DIR=$target cargo run --quiet --example list_backups -- --help | grep -e '--updated-at-like'
