@@ -3,6 +3,8 @@
 
 install_mariadb() {
     debian_package mariadbd mariadb-server-core
+    # mariadb-install-db calls it.
+    debian_package my_print_defaults mariadb-client-core
     [[ ! -d $MARIADB/mysql ]] || return 0
     say "making MariaDB's system tables"
     mkdir -p "$MARIADB"
