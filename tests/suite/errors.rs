@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpListener;
+use vbs_client::mock::ErrorBuilder;
 use vbs_client::{Error, Fault, RetryPolicy};
 
 use crate::support::server::{Reply, Server};
@@ -284,5 +285,23 @@ async fn a_stalled_response_is_a_timeout() {
         let error = failing_at(Reply::stall(bytes)).await;
         assert!(error.is_timeout() && error.is_retryable(), "{error:?}");
         assert_eq!(without_port(&error), "the request to HOST timed out");
+    }
+}
+
+/// What signing in, or a provider of tokens, failed with can be read from the error of the listing.
+#[test]
+fn the_error_of_signing_in_reports_what_its_cause_does() {
+    let busy = || ErrorBuilder::status(503).fault("unavailable", "503", "Busy.").request_id("req-1").build();
+    let late = || ErrorBuilder::page_deadline(None).build();
+    let wrap: [fn(Error) -> Error; 2] = [
+        |cause| ErrorBuilder::sign_in("https://iam", cause).build(),
+        |cause| ErrorBuilder::token(ErrorBuilder::sign_in("https://iam", cause).build()).build(),
+    ];
+    for wrap in wrap {
+        let (busy, late) = (wrap(busy()), wrap(late()));
+        assert_eq!((busy.status().unwrap().as_u16(), busy.request_id()), (503, Some("req-1")));
+        assert_eq!(busy.fault().unwrap().message, "Busy.");
+        assert!(busy.is_retryable() && !busy.is_timeout());
+        assert!(late.is_timeout() && late.fault().is_none());
     }
 }
