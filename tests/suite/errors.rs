@@ -292,7 +292,7 @@ async fn a_stalled_response_is_a_timeout() {
 #[test]
 fn the_error_of_signing_in_reports_what_its_cause_does() {
     let busy = || ErrorBuilder::status(503).fault("unavailable", "503", "Busy.").request_id("req-1").build();
-    let late = || ErrorBuilder::page_deadline(None).build();
+    let late = || ErrorBuilder::page_deadline(ErrorBuilder::status(500).build()).build();
     let wrap: [fn(Error) -> Error; 2] = [
         |cause| ErrorBuilder::sign_in("https://iam", cause).build(),
         |cause| ErrorBuilder::token(ErrorBuilder::sign_in("https://iam", cause).build()).build(),
@@ -303,5 +303,7 @@ fn the_error_of_signing_in_reports_what_its_cause_does() {
         assert_eq!(busy.fault().unwrap().message, "Busy.");
         assert!(busy.is_retryable() && !busy.is_timeout());
         assert!(late.is_timeout() && late.fault().is_none());
+        let mut causes = std::iter::successors(late.source(), |cause| (*cause).source());
+        assert!(causes.any(|cause| cause.to_string().contains("500 Internal")), "{late:?}");
     }
 }
