@@ -233,9 +233,7 @@ impl Error {
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
-            Self::SignIn { source, .. } => source.status(),
-            Self::Token { .. } => self.of_provider().and_then(Self::status),
-            _ => None,
+            _ => self.cause()?.status(),
         }
     }
 
@@ -250,9 +248,7 @@ impl Error {
             | Self::TooLarge { request_id, .. }
             | Self::MicroversionNotHonored { request_id, .. }
             | Self::Pagination { request_id, .. } => request_id.as_deref(),
-            Self::SignIn { source, .. } => source.request_id(),
-            Self::Token { .. } => self.of_provider().and_then(Self::request_id),
-            _ => None,
+            _ => self.cause()?.request_id(),
         }
     }
 
@@ -303,9 +299,7 @@ impl Error {
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Status { fault, .. } => fault.as_deref(),
-            Self::SignIn { source, .. } => source.fault(),
-            Self::Token { .. } => self.of_provider().and_then(Self::fault),
-            _ => None,
+            _ => self.cause()?.fault(),
         }
     }
 
@@ -353,16 +347,16 @@ impl Error {
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
-            Self::SignIn { source, .. } => source.is_timeout(),
-            Self::Token { .. } => self.of_provider().is_some_and(Self::is_timeout),
             Self::PageDeadline { .. } => true,
-            _ => self.by_reqwest().is_some_and(reqwest::Error::is_timeout),
+            Self::Transport { .. } => self.by_reqwest().is_some_and(reqwest::Error::is_timeout),
+            _ => self.cause().is_some_and(Self::is_timeout),
         }
     }
 
-    /// The error of this crate that a provider of tokens reports, such as that of signing in.
-    pub(crate) fn of_provider(&self) -> Option<&Self> {
+    /// The error that this one stands for: that of signing in, or of this crate where a provider of tokens reports it.
+    pub(crate) fn cause(&self) -> Option<&Self> {
         match self {
+            Self::SignIn { source, .. } => Some(source),
             Self::Token { source } => source.downcast_ref(),
             _ => None,
         }

@@ -268,6 +268,7 @@ mod tests {
 
     use super::*;
     use crate::keystone::Credentials;
+    use crate::keystone::resolve::{Plan, Request};
 
     /// Folders with files, and an environment.
     struct Machine {
@@ -560,14 +561,23 @@ mod tests {
                     project_id: p}}}";
         let variables = [("OS_REGION_NAME", "B"), ("OS_INTERFACE", "internal")];
         let machine = Machine::new(&[("here/clouds.yaml", text)], &variables);
-        let plan = machine.run(|env| Credentials::found(env.default_cloud()?).plan()).unwrap();
+        let plan = machine.run(|env| planned(Credentials::found(env.default_cloud()?))).unwrap();
         assert!(plan.starts_with("https://iam Some(\"B\") internal "), "{plan}");
     }
 
-    /// What signing in would send, or why nothing is sent.
+    /// What signing in would send.
+    fn planned(credentials: Credentials) -> Result<String, Error> {
+        let Plan { sign_in, region, interface, .. } = credentials.resolve()?;
+        let Request { auth_url, body, .. } = sign_in.unwrap();
+        // In the order of the names.
+        let body = serde_json::to_value(body).unwrap();
+        Ok(format!("{auth_url} {region:?} {interface} {body}"))
+    }
+
+    /// The same for a file, or why nothing is sent.
     fn plan(text: &str, change: impl FnOnce(Credentials) -> Credentials) -> Result<String, String> {
         let machine = Machine::new(&[("here/clouds.yaml", text)], &[]);
-        machine.run(|env| change(Credentials::found(env.default_cloud()?)).plan())
+        machine.run(|env| planned(change(Credentials::found(env.default_cloud()?))))
     }
 
     #[test]
@@ -719,7 +729,7 @@ mod tests {
             assert_eq!(plan(&text, |credentials| credentials), Err(expected), "{entry}");
         }
         let machine = Machine::new(&[], &[("OS_USERNAME", "u"), ("OS_PASSWORD", "pw")]);
-        let error = machine.run(|env| Credentials::found(env.default_cloud()?).plan()).unwrap_err();
+        let error = machine.run(|env| planned(Credentials::found(env.default_cloud()?))).unwrap_err();
         assert_eq!(error, "invalid auth_url: OS_AUTH_URL is not set; set are OS_USERNAME, OS_PASSWORD");
     }
 

@@ -76,16 +76,6 @@ impl Http {
 }
 
 impl Credentials {
-    /// What signing in would send, for tests.
-    #[cfg(test)]
-    pub(super) fn plan(self) -> Result<String, Error> {
-        let Plan { sign_in, region, interface, .. } = self.resolve()?;
-        let Request { auth_url, body, .. } = sign_in.unwrap();
-        // In the order of the names.
-        let body = serde_json::to_value(body).unwrap();
-        Ok(format!("{auth_url} {region:?} {interface} {body}"))
-    }
-
     pub(super) fn resolve(mut self) -> Result<Plan, Error> {
         let region = self.region_name()?;
         if let Some(name) = &region

@@ -27,15 +27,18 @@ const WINDOW: usize = 16;
 /// Shorter tokens are not looked for: they could be part of any word.
 const MIN_TOKEN: usize = 8;
 
-/// How much is read beyond where a text is cut, in characters: a part of a secret is found that the cut goes
-/// through.
-const MARGIN: usize = WINDOW * MAX_ESCAPE;
+/// Shorter passwords are not looked for.
+const MIN_PASSWORD: usize = 4;
 
 /// How many characters an encoding may take for one, as `\ud83d\ude00` does.
 const MAX_ESCAPE: usize = 12;
 
-/// Shorter passwords are not looked for.
-const MIN_PASSWORD: usize = 4;
+/// The digits of the longest entity: `&#1114111;`.
+const MAX_DIGITS: usize = 7;
+
+/// How much is read beyond where a text is cut, in characters: a part of a secret is found that the cut goes
+/// through.
+const MARGIN: usize = WINDOW * MAX_ESCAPE;
 
 /// What an error has to know of a request.
 pub(crate) struct Exchange<'a> {
@@ -44,9 +47,6 @@ pub(crate) struct Exchange<'a> {
     pub(crate) body_limit: usize,
     pub(crate) marker: Option<&'a str>,
 }
-
-/// The digits of the longest entity: `&#1114111;`.
-const MAX_DIGITS: usize = 7;
 
 /// Reads what servers send, and takes the secrets out of it, even where a server has sent them back: the token,
 /// and the password that it was obtained with.
@@ -84,7 +84,7 @@ impl<'a> Redactor<'a> {
         let redacted = self.redact(read);
         let whole = read.len() == text.len();
         // The end may be a part of a secret that is too short to be found.
-        let certain = redacted.chars().count() - if whole { 0 } else { MARGIN.min(redacted.chars().count()) };
+        let certain = redacted.chars().count().saturating_sub(if whole { 0 } else { MARGIN });
         let start = first(&redacted, certain.min(characters));
         (start.to_owned(), !whole || start.len() < redacted.len())
     }
@@ -336,8 +336,10 @@ fn unescape(text: &str) -> Option<(char, usize)> {
         let code = rest.get(..digits).filter(|code| code.chars().all(|c| c.is_ascii_hexdigit()))?;
         Some((char::from_u32(u32::from_str_radix(code, *radix).ok()?)?, start.len() + digits + end.len()))
     });
-    let named = || ENTITIES.iter().find(|(name, _)| text.starts_with(name));
-    let named = || named().and_then(|(name, character)| Some((character.chars().next()?, name.len())));
+    let named = || {
+        let (name, character) = ENTITIES.iter().find(|(name, _)| text.starts_with(name))?;
+        Some((character.chars().next()?, name.len()))
+    };
     decoded.or_else(|| surrogates(text)).or_else(named).or_else(|| first_character(text))
 }
 

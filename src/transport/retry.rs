@@ -108,12 +108,10 @@ impl Error {
             }
             Self::PageDeadline { .. } => true,
             Self::Undecodable { truncated, .. } => *truncated,
-            Self::SignIn { source, .. } => source.is_retryable(),
-            Self::Token { .. } => self.of_provider().is_some_and(Self::is_retryable),
             Self::Status { status, .. } => {
                 matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
             }
-            _ => false,
+            _ => self.cause().is_some_and(Self::is_retryable),
         }
     }
 }
