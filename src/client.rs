@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::query::Microversion;
-use crate::transport::token::{self, Token, TokenProvider, Tokens};
+use crate::token::{Token, TokenProvider};
+use crate::transport::token_cache::Tokens;
 use crate::transport::{RetryPolicy, Settings, Transport, endpoint};
 use crate::{BackupDetail, Error, ListBackups};
 
@@ -95,7 +96,7 @@ impl ClientBuilder {
     /// It is a string, a [`SecretString`](secrecy::SecretString) or a [`Token`]. It is not renewed: for that,
     /// there is [`token_provider`](Self::token_provider).
     pub fn token(mut self, token: impl Into<Token>) -> Self {
-        self.token = token::header(&token.into()).map(|header| self.settings.tokens = Tokens::Fixed(Some(header)));
+        self.token = token.into().to_header().map(|header| self.settings.tokens = Tokens::Fixed(Some(header)));
         self
     }
 

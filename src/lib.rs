@@ -20,6 +20,7 @@ pub mod mock;
 mod page;
 mod paging;
 mod query;
+mod token;
 mod transport;
 
 /// The client that build.rs generates from the contract.
@@ -96,5 +97,5 @@ pub use query::row::Row;
 pub use reqwest;
 /// The version whose secrets [`Token`] has.
 pub use secrecy;
+pub use token::{Token, TokenFn, TokenProvider, token_fn};
 pub use transport::retry::RetryPolicy;
-pub use transport::token::{Token, TokenFn, TokenProvider, token_fn};

@@ -14,10 +14,10 @@ use super::credentials::Credentials;
 use super::generated::types::TokenDetails;
 use super::generated::{Client as Generated, PATH, X_SUBJECT_TOKEN};
 use super::resolve::{Plan, Project, Request};
+use crate::token::{Token, TokenProvider};
 use crate::transport::fault::{Exchange, Redactor};
 use crate::transport::retry::{Failure, retry_after};
 use crate::transport::signals::{Attempt, Traced};
-use crate::transport::token::{Token, TokenProvider, header};
 use crate::transport::{RequestContext, RetryPolicy};
 use crate::{Client, ClientBuilder, Error};
 
@@ -177,7 +177,7 @@ fn received(
 ) -> Result<Received, &'static str> {
     let issued = issued.ok_or("the response has no X-Subject-Token")?;
     let mut token = Token::from(issued.to_str().map_err(|_| "the X-Subject-Token is not text")?);
-    header(&token).map_err(|_| "the X-Subject-Token is no token that a header can have")?;
+    token.to_header().map_err(|_| "the X-Subject-Token is no token that a header can have")?;
     token.expires_at = details.expires_at.and_then(|time| {
         let since_epoch = Duration::try_from(time.as_duration()).ok()?;
         SystemTime::UNIX_EPOCH.checked_add(since_epoch)
@@ -215,7 +215,7 @@ impl Received {
     /// Refuses what the service sends, and errors and `Debug` show, where it has a secret. A short password may be
     /// part of any name.
     fn refuse_secret(&self, service: &Service, setting: &'static str, text: &str) -> Result<(), Error> {
-        let token = header(&self.token).ok();
+        let token = self.token.to_header().ok();
         let password = Some(service.request.secret.expose_secret()).filter(|secret| secret.len() >= MIN_SECRET);
         if text.len() > MAX_TEXT {
             return Err(Error::InvalidConfig {
@@ -240,7 +240,7 @@ impl Received {
         catalog::endpoint(&self.details.catalog, region, interface).map_err(|error| match error {
             // Names of the catalog are what a server sends, too.
             Error::InvalidConfig { setting, reason } => {
-                let token = header(&self.token).ok();
+                let token = self.token.to_header().ok();
                 Error::InvalidConfig { setting, reason: service.redactor(token.as_ref()).clean(&reason) }
             }
             other => other,

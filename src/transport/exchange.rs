@@ -13,7 +13,7 @@ use super::hooks::{Head, RequestContext};
 use super::retry::{Failure, RetryPolicy, retry_after};
 use super::runtime::Spawned;
 use super::signals::{Attempt, Traced};
-use super::token::{Issued, Tokens};
+use super::token_cache::{Issued, Tokens};
 use crate::Error;
 use crate::generated::types::Link;
 use crate::generated::{self, OPENSTACK_API_VERSION};

@@ -8,10 +8,10 @@ pub(crate) mod hooks;
 pub(crate) mod retry;
 pub(crate) mod runtime;
 pub(crate) mod signals;
-pub(crate) mod token;
+pub(crate) mod token_cache;
 
 pub(crate) use exchange::{Outcome, PageRequest, Response, Settings, Transport};
 pub(crate) use hooks::{RequestContext, decode};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
-pub(crate) use token::KeepFresh;
+pub(crate) use token_cache::KeepFresh;
