@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CLIPPY_CONF_DIR=$PWD
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
-cargo package --quiet --allow-dirty --no-verify
+cargo package --quiet -p vbs-client --allow-dirty --no-verify
 
-metadata() {                                    # metadata EXPRESSION: of the package of this folder
+metadata() {                                    # metadata EXPRESSION: of this crate's package
     cargo metadata --no-deps --offline --format-version 1 |
-        python3 -c "import json, sys; package = json.load(sys.stdin)['packages'][0]; print($1)"
+        python3 -c "import json, sys; package = next(p for p in json.load(sys.stdin)['packages'] if p['name'] == 'vbs-client'); print($1)"
 }
 name=vbs-client-$(metadata 'package["version"]')
 folder=$(mktemp -d)

@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-cp -r "$root"/{Cargo.toml,Cargo.lock,build,build.rs,docs,openapi,src,examples,benches,tests,README.md} "$copy"
+cp -r "$root"/{Cargo.toml,Cargo.lock,build,build.rs,docs,openapi,src,cli,examples,benches,tests,README.md} "$copy"
 cd "$copy"
 # cargo would take it for the same package, and the build of one for that of the other.
 sed -i '0,/^version = .*/s//version = "0.0.0-trial"/' Cargo.toml
@@ -52,4 +52,4 @@ async fn a_new_parameter_is_sent_and_checked() {
 }
 RS
 CARGO_TARGET_DIR=$target cargo test --quiet --test suite -- trial:: contract:: arguments:: api:: detail::
-CARGO_TARGET_DIR=$target cargo run --quiet --example list_backups -- --help | grep -e '--updated-at-like'
+CARGO_TARGET_DIR=$target cargo run --quiet -- --help | grep -e '--updated-at-like'

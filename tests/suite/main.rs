@@ -10,7 +10,6 @@ mod continuity;
 mod contract;
 mod detail;
 mod errors;
-mod example;
 mod hostile;
 mod microversion;
 mod mock;

@@ -5,6 +5,7 @@ pub mod lists;
 pub mod openapi;
 pub mod process;
 pub mod server;
+pub mod tls;
 pub mod trace;
 
 use futures::TryStreamExt;

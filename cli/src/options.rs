@@ -55,7 +55,7 @@ pub enum Format {
 
 impl Options {
     pub fn parse() -> Result<Self, clap::Error> {
-        let command = Command::new("list_backups")
+        let command = Command::new("vbs-backups")
             .about("Lists a project's volume backups, newest first, all pages of them.")
             .after_help(AFTER_HELP)
             .max_term_width(100)

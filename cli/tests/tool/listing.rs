@@ -1,4 +1,4 @@
-//! The example, as a newcomer runs it.
+//! What is listed, and what happens when it can't be.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,14 +10,8 @@ use serde_json::Value;
 
 use vbs_client::mock::{Cinder, rows};
 
-use crate::support::process::example;
 use crate::support::server::{Reply, Server};
-use crate::support::{PROJECT_ID, TOKEN, openapi, page};
-
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = example().args(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
+use crate::support::{PROJECT_ID, TOKEN, output, page, run, served, tool, with};
 
 #[test]
 fn without_settings_it_lists_demo_data() {
@@ -47,12 +41,9 @@ fn with_incomplete_settings_it_is_an_error() {
         (here, &[("VBS_ENDPOINT", "https://e")], nothing),
         (lone.as_path(), &[], "error: could not sign in"),
     ] {
-        let mut command = example();
-        let Output { status, stdout, stderr } =
-            command.current_dir(folder).envs(variables.iter().copied()).output().unwrap();
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert!(stderr.starts_with(expected), "{variables:?}: {stderr}");
-        assert_eq!((status.code(), stdout.len()), (Some(1), 0), "{variables:?}");
+        let (code, out, err) = output(tool().current_dir(folder).envs(variables.iter().copied()));
+        assert!(err.starts_with(expected), "{variables:?}: {err}");
+        assert_eq!((code, out.len()), (Some(1), 0), "{variables:?}");
     }
 }
 
@@ -89,7 +80,7 @@ fn an_error_is_one_line_and_exit_code_1() {
 
 #[test]
 fn a_closed_pipe_is_no_error() {
-    let mut child = example().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = tool().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
@@ -100,7 +91,7 @@ fn a_closed_pipe_is_no_error() {
 async fn with_settings_it_lists_their_project() {
     let cinder = Cinder::start(rows(5)).await;
     let listed = |token: Option<&str>| {
-        let mut command = example();
+        let mut command = tool();
         command.env("VBS_ENDPOINT", cinder.url()).env("OS_PROJECT_ID", cinder.project_id());
         if let Some(token) = token {
             command.env("OS_TOKEN", token);
@@ -124,7 +115,7 @@ async fn with_settings_it_lists_their_project() {
 
 #[test]
 fn every_format_has_every_field() {
-    let contract = openapi::load();
+    let contract: Value = yaml_serde::from_str(include_str!("../../../openapi/vbs.yaml")).unwrap();
     for (schema, options) in [("Backup", &[][..]), ("BackupDetail", &["--detail", "--microversion", "3.64"])] {
         let contract = contract["components"]["schemas"][schema]["properties"].as_object().unwrap();
         let formatted =
@@ -173,22 +164,10 @@ fn a_count_is_a_number() {
 #[test]
 fn colours_are_for_terminals_or_where_they_are_forced() {
     let colours = |variable: &str| {
-        let output = example().args(["--detail", "--offset", "2999"]).env(variable, "1").output().unwrap();
+        let output = tool().args(["--detail", "--offset", "2999"]).env(variable, "1").output().unwrap();
         output.stdout.contains(&0x1b)
     };
     assert_eq!((colours("CLICOLOR"), colours("NO_COLOR"), colours("CLICOLOR_FORCE")), (false, false, true));
-}
-
-/// The example, with the settings of a server.
-fn with(server: &Server) -> Command {
-    let mut command = example();
-    command.env("VBS_ENDPOINT", server.endpoint()).env("OS_PROJECT_ID", PROJECT_ID).env("OS_TOKEN", TOKEN);
-    command
-}
-
-async fn output(mut command: Command) -> (Option<i32>, String, String) {
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[tokio::test]
@@ -202,21 +181,21 @@ async fn after_a_fault_in_mid_listing_the_rest_is_listed_with_resume() {
     .await;
     let mut command = with(&server);
     command.args(["--format", "csv", "--name-like", "x"]);
-    let (code, out, err) = output(command).await;
+    let (code, out, err) = served(command).await;
     assert_eq!((code, out.lines().count()), (Some(3), 3), "{out}");
     let resume = err.trim_end().rsplit_once("; the rest: ").unwrap().1;
     assert_eq!(resume, "--resume marker:b");
 
     let mut command = with(&server);
     command.args(["--format", "csv"]).args(resume.split(' '));
-    let (code, out, err) = output(command).await;
+    let (code, out, err) = served(command).await;
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(out.starts_with("c,") && out.lines().count() == 1, "{out}");
 
     // Half a document is none.
     let mut command = with(&server);
     command.args(["--json", "--name-like", "x"]);
-    let (code, out, err) = output(command).await;
+    let (code, out, err) = served(command).await;
     assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
 }
 
@@ -257,16 +236,16 @@ async fn an_error_has_a_hint() {
         (400, r#"{"badRequest": {"code": 400, "message": "Malformed request url"}}"#, "set OS_PROJECT_ID"),
     ] {
         let server = Server::fixed(status, body).await;
-        let (code, _, err) = output(with(&server)).await;
+        let (code, _, err) = served(with(&server)).await;
         assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
         assert!(err.contains("; hint: ") && err.contains(hint), "{err}");
     }
     // An identity service.
     for (status, hint) in [(401, "check the user"), (403, "check OS_AUTH_URL"), (404, "check OS_AUTH_URL")] {
         let server = Server::fixed(status, "").await;
-        let mut command = example();
+        let mut command = tool();
         command.env("OS_AUTH_URL", server.endpoint()).env("OS_TOKEN", TOKEN).env("OS_PROJECT_ID", PROJECT_ID);
-        let (code, _, err) = output(command).await;
+        let (code, _, err) = served(command).await;
         assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
         assert!(err.contains("; hint: ") && err.contains(hint), "{err}");
     }
@@ -279,7 +258,7 @@ async fn an_error_has_a_hint() {
             let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
         }
     });
-    let (code, _, err) = output(command).await;
+    let (code, _, err) = served(command).await;
     assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
     assert!(err.contains("; hint: where the CA is a private one, set OS_CACERT"), "{err}");
 }
@@ -288,7 +267,7 @@ async fn an_error_has_a_hint() {
 async fn a_name_does_not_control_the_terminal() {
     let listed = r#"{"backups": [{"id": "a", "name": "\u001b[2Jx\ny", "links": []}]}"#;
     let server = Server::fixed(200, listed).await;
-    let (code, out, _) = output(with(&server)).await;
+    let (code, out, _) = served(with(&server)).await;
     assert_eq!((code, out.lines().count()), (Some(0), 3));
     assert!(out.contains("\u{fffd}[2Jx\u{fffd}y\n"), "{out:?}");
 }

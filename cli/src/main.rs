@@ -1,12 +1,12 @@
 //! Lists backups, as a table, JSON or CSV.
 //!
-//! `cargo run --example list_backups -- --help` shows the options. Without settings it lists demo data.
+//! `vbs-backups --help` shows the options. Without settings it lists demo data.
 
 mod error;
 mod options;
 mod output;
 mod progress;
-#[path = "../demo/settings.rs"]
+#[path = "../../examples/demo/settings.rs"]
 mod settings;
 
 use std::error::Error;

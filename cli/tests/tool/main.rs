@@ -1,0 +1,5 @@
+//! The tool, as its users run it.
+
+mod listing;
+mod support;
+mod tls;

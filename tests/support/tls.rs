@@ -1,0 +1,63 @@
+//! A server with TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use reqwest::Certificate;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use super::server::last_response;
+use super::{http, page};
+
+/// A server with a certificate of its own for this name.
+pub struct TlsServer {
+    pub address: SocketAddr,
+    pub certificate: Certificate,
+    #[allow(dead_code, reason = "for the tests of the tool")]
+    pub pem: String,
+    pub connections: Arc<AtomicUsize>,
+}
+
+impl TlsServer {
+    pub async fn start(name: &str) -> Self {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth();
+        let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                while let Some((head, _body)) = http::read_request(&mut stream).await {
+                    let response = match head.starts_with("POST /v3/auth/tokens ") {
+                        true => last_response(201, "X-Subject-Token: t\r\n", token(address).to_string()),
+                        false => last_response(200, "", page(&["a"], None).to_string()),
+                    };
+                    stream.write_all(&response).await.unwrap();
+                    stream.shutdown().await.unwrap();
+                }
+            }
+        });
+        Self { address, certificate: Certificate::from_der(cert.der()).unwrap(), pem: cert.pem(), connections }
+    }
+}
+
+/// A token whose catalog has the backup service at the same address.
+fn token(address: SocketAddr) -> Value {
+    let endpoint = json!({"id": "e", "interface": "public", "region": "R", "url": format!("https://{address}/v3/p")});
+    json!({"token": {
+        "issued_at": "2026-02-01T00:00:00Z", "expires_at": "2026-02-01T01:00:00Z", "project": {"id": "p"},
+        "catalog": [{"id": "s", "type": "block-storage", "endpoints": [endpoint]}],
+    }})
+}
