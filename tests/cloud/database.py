@@ -63,8 +63,11 @@ def metadata(i):
 
 
 def insert(db, rows):
-    names = ', '.join(BACKUPS), ', '.join(':' + name for name in BACKUPS)
-    rows = [{name: row.get(name) for name in BACKUPS} for row in rows]
+    # An older release has fewer columns.
+    there = {column['name'] for column in sqlalchemy.inspect(db).get_columns('backups')}
+    columns = [name for name in BACKUPS if name in there]
+    names = ', '.join(columns), ', '.join(':' + name for name in columns)
+    rows = [{name: row.get(name) for name in columns} for row in rows]
     if rows:
         db.execute(sqlalchemy.text('insert into backups (%s) values (%s)' % names), rows)
 

@@ -4,7 +4,7 @@
 install_gateway() {
     debian_package nginx nginx
     mkdir -p "$GATEWAY/temp"
-    [[ -f $GATEWAY/ca.pem ]] || "$CLOUD_VENV/bin/python" "$HERE/certificates.py" "$GATEWAY"
+    [[ -f $GATEWAY/ca.pem ]] || "$TOOLS/bin/python" "$HERE/certificates.py" "$GATEWAY"
     cat >"$GATEWAY/nginx.conf" <<CONF
 user $(id -un) $(id -gn);
 pid $GATEWAY/pid;

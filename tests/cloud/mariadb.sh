@@ -9,8 +9,8 @@ install_mariadb() {
     say "making MariaDB's system tables"
     mkdir -p "$MARIADB"
     mariadb-install-db --no-defaults --datadir="$MARIADB" --user="$(id -un)" --auth-root-authentication-method=normal \
-        --skip-test-db >"$CLOUD_DIR/mariadb-install.log" 2>&1 ||
-        fail "mariadb-install-db failed: see $CLOUD_DIR/mariadb-install.log"
+        --skip-test-db >"$RELEASE/mariadb-install.log" 2>&1 ||
+        fail "mariadb-install-db failed: see $RELEASE/mariadb-install.log"
 }
 
 start_mariadb() {
@@ -21,7 +21,7 @@ start_mariadb() {
         --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci \
         --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M </dev/null >/dev/null 2>&1 &
     local deadline=$((SECONDS + CLOUD_START_SECONDS))
-    until "$CLOUD_VENV/bin/python" - "$MARIADB/socket" 2>/dev/null <<'PY'
+    until "$TOOLS/bin/python" - "$MARIADB/socket" 2>/dev/null <<'PY'
 import sys
 import pymysql
 pymysql.connect(unix_socket=sys.argv[1], user='root').cursor().execute('create database if not exists cinder')
