@@ -15,7 +15,8 @@ pub fn setters(contract: &Contract) -> TokenStream {
     let setters = contract.parameters.iter().map(setter);
     let operations = contract.operations.iter().map(|operation| implementation(operation, &contract.parameters));
     quote! {
-        use crate::query::{List, Operation, Query, Value};
+        use crate::query::{Query, Value};
+        use crate::transport::{List, Listed, Server};
 
         /// Every query parameter, in the contract's order.
         pub(crate) mod parameters {
@@ -141,13 +142,16 @@ fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStrea
         Kind::Boolean { .. } => quote!(Boolean),
     });
     quote! {
-        impl Operation for types::#row {
-            const OPERATION: &'static str = #id;
+        impl crate::Row for types::#row {
+            fn id(&self) -> &str { &self.id }
+        }
+
+        impl Listed for types::#row {
+            const ID: &'static str = #id;
             const PATH: &'static str = #path;
 
-            fn id(&self) -> &str { &self.id }
-
-            async fn send(query: &Query, client: &Client, project_id: &str) -> Result<List<Self>, Error<()>> {
+            async fn send(query: &Query, project_id: &str, server: Server) -> Result<List<Self>, Error<()>> {
+                let client = Client::from(server);
                 let mut request = client.#builder().project_id(project_id);
                 #(
                     if let Some(Value::#variants(value)) = query.get(&parameters::#statics) {

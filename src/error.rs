@@ -8,7 +8,7 @@ use std::sync::Arc;
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::query::{Cursor, Microversion};
+use crate::query::{Cursor, InvalidValue, Microversion};
 
 /// The error of a request or a listing.
 ///
@@ -367,6 +367,12 @@ impl Error {
             Self::Transport { source, .. } => source.downcast_ref(),
             _ => None,
         }
+    }
+}
+
+impl From<InvalidValue> for Error {
+    fn from(invalid: InvalidValue) -> Self {
+        Self::InvalidRequest { parameter: invalid.parameter.to_owned(), reason: invalid.reason }
     }
 }
 

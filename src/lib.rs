@@ -92,10 +92,10 @@ pub use page::Page;
 pub use query::cursor::{Cursor, ParseCursorError};
 pub use query::microversion::{Microversion, ParseMicroversionError};
 pub use query::parameter::Parameter;
-pub use query::row::Row;
 /// The version whose builder [`ClientBuilder::http`] takes and whose error [`Error::Transport`] has.
 pub use reqwest;
 /// The version whose secrets [`Token`] has.
 pub use secrecy;
 pub use token::{Token, TokenFn, TokenProvider, token_fn};
+pub use transport::operation::Row;
 pub use transport::retry::RetryPolicy;

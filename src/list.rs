@@ -12,8 +12,8 @@ use futures_util::{StreamExt, stream};
 
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
 use crate::paging::{Listing, Pager};
-use crate::query::{Cursor, Microversion, Parameter, Row, Value};
-use crate::transport::{Response, RetryPolicy};
+use crate::query::{Cursor, Microversion, Parameter, Value};
+use crate::transport::{Response, RetryPolicy, Row};
 use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.

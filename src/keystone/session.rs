@@ -1,11 +1,10 @@
 //! Signing in: the request, what comes back, and the tokens after the first one.
 
 use std::error::Error as StdError;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
@@ -15,10 +14,10 @@ use super::generated::types::TokenDetails;
 use super::generated::{Client as Generated, PATH, X_SUBJECT_TOKEN};
 use super::resolve::{Plan, Project, Request};
 use crate::token::{Token, TokenProvider};
-use crate::transport::fault::{Exchange, Redactor};
-use crate::transport::retry::{Failure, retry_after};
-use crate::transport::signals::{Attempt, Traced};
-use crate::transport::{RequestContext, RetryPolicy};
+use crate::transport::call::{self, Call};
+use crate::transport::fault::Redactor;
+use crate::transport::signals::Traced;
+use crate::transport::{Operation, RetryPolicy, Server};
 use crate::{Client, ClientBuilder, Error};
 
 /// The most that a response may have. A catalog of a thousand endpoints has about a third of a MiB.
@@ -119,50 +118,39 @@ impl Traced for Received {
     }
 }
 
+impl Operation for Request {
+    const ID: &'static str = "create_token";
+    const METHOD: &'static str = "POST";
+    const PATH: &'static str = PATH;
+    type Body = TokenDetails;
+
+    async fn send(&self, server: Server) -> Result<TokenDetails, progenitor_client::Error> {
+        Ok(Generated::from(server).create_token(&self.body).await?.into_inner().token)
+    }
+
+    fn issued_token(headers: &HeaderMap) -> Option<&HeaderValue> {
+        headers.get(X_SUBJECT_TOKEN)
+    }
+}
+
 impl Service {
     async fn sign_in(&self) -> Result<Received, Error> {
-        let attempt = |number: u32, _| async move {
-            let attempt = Attempt {
-                operation: "create_token",
-                method: "POST",
-                path: PATH,
+        let attempt = |attempt: u32, _| async move {
+            let call = Call {
+                operation: &self.request,
                 endpoint: &self.request.auth_url,
-                page: None,
-                query: None,
-                redactor: self.redactor(None),
-                number,
-                resends: number.saturating_sub(1),
+                http: &self.http,
+                body_limit: BODY_LIMIT,
+                token: None,
+                microversion: None,
+                password: Some(self.request.secret.expose_secret()),
+                attempt,
+                resends: attempt.saturating_sub(1),
             };
-            attempt.trace(self.attempt()).await
+            call.send(received).await
         };
         let received = self.retry.run(None, None, None, attempt).await;
         received.map_err(|source| Error::SignIn { auth_url: self.request.auth_url.clone(), source: Box::new(source) })
-    }
-
-    async fn attempt(&self) -> (Option<StatusCode>, Result<Received, Failure>) {
-        let context = RequestContext { token: None, microversion: None, body_limit: BODY_LIMIT, head: OnceLock::new() };
-        let client = Generated::new_with_client(&self.request.auth_url, self.http.clone(), context);
-        let sent = client.create_token(&self.request.body).await;
-
-        let head = client.inner.head.get();
-        let issued = head.and_then(|head| head.headers.get(X_SUBJECT_TOKEN));
-        let redactor = self.redactor(issued);
-        let request_id = head.and_then(|head| redactor.request_id(&head.headers));
-        let result = match sent {
-            Ok(response) => {
-                let details = response.into_inner().token;
-                received(issued, details, request_id.clone()).map_err(|reason| Error::undecodable(request_id, reason))
-            }
-            Err(error) => {
-                let exchange = Exchange { endpoint: &self.request.auth_url, body_limit: BODY_LIMIT, marker: None };
-                Err(redactor.error(error, head, request_id, &exchange).await)
-            }
-        };
-        let outcome = result.map_err(|error| Failure {
-            retry_after: head.and_then(|head| retry_after(&head.headers)),
-            ..Failure::from(error)
-        });
-        (head.map(|head| head.status), outcome)
     }
 
     fn redactor<'a>(&'a self, issued: Option<&'a HeaderValue>) -> Redactor<'a> {
@@ -170,12 +158,17 @@ impl Service {
     }
 }
 
-fn received(
-    issued: Option<&HeaderValue>,
-    details: TokenDetails,
-    request_id: Option<String>,
-) -> Result<Received, &'static str> {
-    let issued = issued.ok_or("the response has no X-Subject-Token")?;
+fn received(response: call::Received<'_, TokenDetails>) -> Result<Received, Error> {
+    let call::Received { body: details, head, request_id } = response;
+    let (token, at) = match issued_token(&head.headers, &details) {
+        Ok(token) => (token, Instant::now()),
+        Err(reason) => return Err(Error::undecodable(request_id, reason)),
+    };
+    Ok(Received { token, at, details, request_id })
+}
+
+fn issued_token(headers: &HeaderMap, details: &TokenDetails) -> Result<Token, &'static str> {
+    let issued = headers.get(X_SUBJECT_TOKEN).ok_or("the response has no X-Subject-Token")?;
     let mut token = Token::from(issued.to_str().map_err(|_| "the X-Subject-Token is not text")?);
     token.to_header().map_err(|_| "the X-Subject-Token is no token that a header can have")?;
     token.expires_at = details.expires_at.and_then(|time| {
@@ -185,7 +178,7 @@ fn received(
     let life = details.issued_at.zip(details.expires_at).map(|(issued, expires)| expires.duration_since(issued));
     let life = life.and_then(|life| Duration::try_from(life).ok());
     token.life = life.map(|life| life.checked_sub(CLOCK_TICK).unwrap_or(life));
-    Ok(Received { token, at: Instant::now(), details, request_id })
+    Ok(token)
 }
 
 impl Received {

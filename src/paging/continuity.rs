@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
+use crate::query::Query;
 use crate::query::cursor::check_id;
-use crate::query::{Query, Row};
+use crate::transport::Row;
 
 /// The last page that had rows.
 #[derive(Default)]

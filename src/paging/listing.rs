@@ -8,8 +8,8 @@ use super::continuity;
 use super::continuity::LastPage;
 use crate::Error;
 use crate::generated::parameters::LIMIT;
-use crate::query::{Microversion, Query, Row};
-use crate::transport::{PageRequest, Response, RetryPolicy, Transport};
+use crate::query::{Microversion, Query};
+use crate::transport::{PageRequest, Response, RetryPolicy, Row, Transport};
 
 /// The most concurrent requests of one listing.
 const MAX_CONCURRENCY: usize = 1000;
@@ -37,14 +37,14 @@ impl Listing {
             let reason = format!("it is not in the range 1 to {MAX_CONCURRENCY}");
             return Err(Error::InvalidRequest { parameter: "concurrency".to_owned(), reason });
         }
-        self.query.check()
+        Ok(self.query.check()?)
     }
 
     /// Also refuses a limit of 0.
     pub(crate) fn check_pages(&self) -> Result<(), Error> {
         self.check()?;
         match self.query.limit() {
-            Some(0) => Err(LIMIT.invalid("pages of 0 backups have no next page")),
+            Some(0) => Err(LIMIT.invalid("pages of 0 backups have no next page").into()),
             _ => Ok(()),
         }
     }

@@ -7,8 +7,8 @@ use super::listing::Listing;
 use super::read_ahead::{InFlightPage, ReadAhead};
 use crate::Error;
 use crate::generated::parameters::{OFFSET, WITH_COUNT};
-use crate::query::{Cursor, Query, Row, Value};
-use crate::transport::{KeepFresh, Response};
+use crate::query::{Cursor, Query, Value};
+use crate::transport::{KeepFresh, Response, Row};
 
 /// The size of a page as long as the service has not shown another one: Cinder's default maximum.
 const DEFAULT_MAX_LIMIT: u64 = 1000;

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::query::Row;
-use crate::transport::{Outcome, PageRequest, Spawned, Transport};
+use crate::transport::{Outcome, PageRequest, Row, Spawned, Transport};
 
 /// The most successful pages that it takes to raise the concurrency by one.
 const MAX_SUCCESSES_NEEDED: usize = 64;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::continuity::LastPage;
 use super::pager::Pager;
 use crate::Error;
-use crate::query::{Cursor, Row};
-use crate::transport::Response;
+use crate::query::Cursor;
+use crate::transport::{Response, Row};
 
 /// The most requests of a recovery.
 const MAX_REQUESTS: usize = 12;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Value;
+use crate::Link;
 use crate::generated::parameters::{MARKER, OFFSET};
-use crate::{Error, Link};
 
 /// Where a listing continues: after a backup or, where a server pages by offset only (Cinder does not),
 /// at an offset.
@@ -81,7 +81,7 @@ impl Cursor {
         }
         let offset = value(OFFSET.name).ok_or("it has neither a marker nor an offset")?;
         let value = OFFSET.parse(&offset).and_then(|value| OFFSET.check(&value).map(|()| value));
-        match value.map_err(|error| format!("its offset is invalid: {}", reason(error)))? {
+        match value.map_err(|error| format!("its offset is invalid: {}", error.reason))? {
             Value::Integer(offset) => Ok(Some(Self::at(offset))),
             _ => Err("its offset is not a number".to_owned()),
         }
@@ -94,15 +94,8 @@ pub(crate) fn check_id(id: &str) -> Result<(), String> {
     if !id.is_empty() && id.len() <= 64 && id.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic()) {
         return Ok(());
     }
-    MARKER.check_text(id).map_err(reason)?;
+    MARKER.check_text(id).map_err(|error| error.reason)?;
     if id.contains(char::is_control) { Err("it has a control character".to_owned()) } else { Ok(()) }
-}
-
-fn reason(error: Error) -> String {
-    match error {
-        Error::InvalidRequest { reason, .. } => reason,
-        other => other.to_string(),
-    }
 }
 
 impl fmt::Display for Cursor {

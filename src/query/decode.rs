@@ -21,7 +21,7 @@ pub(crate) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> serde_jso
 /// An error that a response has next to a list: the start of its JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-pub struct ReportedError(pub(crate) String);
+pub(crate) struct ReportedError(pub(crate) String);
 
 impl ReportedError {
     /// Whether it reports nothing.

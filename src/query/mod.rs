@@ -38,11 +38,9 @@ pub(crate) mod microversion;
 pub(crate) mod parameter;
 #[expect(clippy::module_inception)]
 pub(crate) mod query;
-pub(crate) mod row;
 pub(crate) mod timestamp;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use microversion::Microversion;
-pub(crate) use parameter::{Kind, Parameter, Value};
+pub(crate) use parameter::{InvalidValue, Kind, Parameter, Value};
 pub(crate) use query::Query;
-pub(crate) use row::{List, Operation, Row};

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::Microversion;
-use crate::Error;
 use crate::generated::parameters::PARAMETERS;
 
 /// A query parameter of the endpoint, as the contract describes it.
@@ -70,11 +69,11 @@ impl Parameter {
         PARAMETERS.iter().copied().find(|parameter| parameter.name == name)
     }
 
-    pub(crate) fn invalid(&self, reason: impl Into<String>) -> Error {
-        Error::InvalidRequest { parameter: self.name.to_owned(), reason: reason.into() }
+    pub(crate) fn invalid(&self, reason: impl Into<String>) -> InvalidValue {
+        InvalidValue { parameter: self.name, reason: reason.into() }
     }
 
-    pub(crate) fn parse(&self, text: &str) -> Result<Value, Error> {
+    pub(crate) fn parse(&self, text: &str) -> Result<Value, InvalidValue> {
         let parsed = match self.kind {
             Kind::Text { .. } => Ok(Value::Text(text.to_owned())),
             Kind::Integer { .. } => text.parse().map(Value::Integer).map_err(|_| "it is not a whole number"),
@@ -83,7 +82,7 @@ impl Parameter {
         parsed.map_err(|reason| self.invalid(reason))
     }
 
-    pub(crate) fn check(&self, value: &Value) -> Result<(), Error> {
+    pub(crate) fn check(&self, value: &Value) -> Result<(), InvalidValue> {
         match (&self.kind, value) {
             (Kind::Text { .. }, Value::Text(text)) => self.check_text(text),
             (Kind::Integer { min, max }, Value::Integer(number)) if (min..=max).contains(&number) => Ok(()),
@@ -93,7 +92,7 @@ impl Parameter {
         }
     }
 
-    pub(crate) fn check_text(&self, text: &str) -> Result<(), Error> {
+    pub(crate) fn check_text(&self, text: &str) -> Result<(), InvalidValue> {
         let Kind::Text { min_length, max_length } = self.kind else {
             return Err(self.invalid("its value has the wrong type"));
         };
@@ -109,6 +108,13 @@ impl Parameter {
             Ok(())
         }
     }
+}
+
+/// Why a parameter can't have a value.
+pub(crate) struct InvalidValue {
+    /// The parameter's name on the wire.
+    pub(crate) parameter: &'static str,
+    pub(crate) reason: String,
 }
 
 /// A parameter's value.

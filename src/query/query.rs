@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::{Cursor, Kind, Microversion, Parameter, Value};
-use crate::Error;
+use super::{Cursor, InvalidValue, Kind, Microversion, Parameter, Value};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET};
 
 /// The longest encoded query of a caller, in bytes. Some servers (uwsgi with its default buffer) drop a
@@ -90,7 +89,7 @@ impl Query {
     }
 
     /// Checks types, bounds and the length of the encoded query.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), InvalidValue> {
         for (parameter, value) in &self.0 {
             parameter.check(value)?;
         }

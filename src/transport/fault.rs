@@ -5,12 +5,10 @@ use std::error::Error as StdError;
 use std::fmt::{self, Write};
 
 use foldhash::fast::RandomState;
-use http_body_util::LengthLimitError;
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 use serde_json::{Map, Value};
 
-use super::hooks::Head;
 use crate::error::causes;
 use crate::generated::X_OPENSTACK_REQUEST_ID;
 use crate::{Error, Fault};
@@ -39,14 +37,6 @@ const MAX_DIGITS: usize = 7;
 /// How much is read beyond where a text is cut, in characters: a part of a secret is found that the cut goes
 /// through.
 const MARGIN: usize = WINDOW * MAX_ESCAPE;
-
-/// What an error has to know of a request.
-pub(crate) struct Exchange<'a> {
-    /// Where it was sent, without its path and query.
-    pub(crate) endpoint: &'a str,
-    pub(crate) body_limit: usize,
-    pub(crate) marker: Option<&'a str>,
-}
 
 /// Reads what servers send, and takes the secrets out of it, even where a server has sent them back: the token,
 /// and the password that it was obtained with.
@@ -106,43 +96,21 @@ impl<'a> Redactor<'a> {
         Some(self.clean(&String::from_utf8_lossy(headers.get(X_OPENSTACK_REQUEST_ID)?.as_bytes())))
     }
 
-    /// The error of a response that is no list, or of a request without a response.
-    pub(crate) async fn error(
+    /// The error of a body that is not what it should be.
+    pub(crate) fn undecodable(
         self,
-        error: progenitor_client::Error,
-        head: Option<&Head>,
+        body: &[u8],
+        source: &serde_json::Error,
+        truncated: bool,
         request_id: Option<String>,
-        exchange: &Exchange<'_>,
     ) -> Error {
-        use progenitor_client::Error as Generated;
-        match error {
-            Generated::CommunicationError(source)
-            | Generated::ResponseBodyError(source)
-            | Generated::InvalidUpgrade(source) => {
-                if causes(&source).any(<dyn StdError>::is::<LengthLimitError>) {
-                    Error::TooLarge { request_id, attempts: 1, limit: exchange.body_limit }
-                } else {
-                    Error::Transport { request_id, attempts: 1, source: self.transport(source, exchange.endpoint) }
-                }
-            }
-            Generated::InvalidResponsePayload(body, source) => Error::Undecodable {
-                request_id,
-                attempts: 1,
-                truncated: source.is_eof() && head.is_some_and(|head| head.ends_with_connection),
-                text: self.start(&String::from_utf8_lossy(body.get(..MAX_BODY).unwrap_or(&body))),
-                source: self.decode_error(&source),
-            },
-            Generated::UnexpectedResponse(response) => self.status(response, request_id, exchange.marker).await,
-            // The values were checked before, more strictly, and build.rs leaves no response for the first one.
-            Generated::ErrorResponse(_) | Generated::InvalidRequest(_) | Generated::Custom(_) => {
-                Error::InvalidRequest { parameter: "request".to_owned(), reason: "it can't be built".to_owned() }
-            }
-        }
+        let text = self.start(&String::from_utf8_lossy(body.get(..MAX_BODY).unwrap_or(body)));
+        Error::Undecodable { request_id, attempts: 1, truncated, text, source: self.decode_error(source) }
     }
 
     /// The error of reqwest, with the endpoint in place of the request's URL; its text alone, where a server
     /// has sent the token back in it (HTTP/2 has messages of its own).
-    fn transport(self, source: reqwest::Error, endpoint: &str) -> Box<dyn StdError + Send + Sync> {
+    pub(crate) fn transport(self, source: reqwest::Error, endpoint: &str) -> Box<dyn StdError + Send + Sync> {
         let source = match Url::parse(endpoint) {
             Ok(endpoint) => source.with_url(endpoint),
             Err(_) => source.without_url(),
@@ -165,7 +133,8 @@ impl<'a> Redactor<'a> {
         serde::de::Error::custom(message + &place)
     }
 
-    async fn status(self, response: Response, request_id: Option<String>, marker: Option<&str>) -> Error {
+    /// The error of a response with another status.
+    pub(crate) async fn status(self, response: Response, request_id: Option<String>, marker: Option<&str>) -> Error {
         let status = response.status();
         if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             let location = response.headers().get(LOCATION);

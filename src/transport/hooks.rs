@@ -1,6 +1,6 @@
 //! What progenitor's hooks set on a request and keep of its response.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http_body_util::Limited;
 use progenitor_client::ResponseValue;
@@ -13,11 +13,18 @@ use crate::query::decode::from_slice;
 
 /// What the hooks know of one request.
 #[derive(Clone, Debug)]
-pub struct RequestContext {
+pub(crate) struct RequestContext {
     pub(crate) token: Option<HeaderValue>,
     pub(crate) microversion: Option<HeaderValue>,
     pub(crate) body_limit: usize,
-    pub(crate) head: OnceLock<Head>,
+    pub(crate) head: Arc<OnceLock<Head>>,
+}
+
+/// What a generated client is made of.
+pub struct Server {
+    pub(crate) endpoint: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) context: RequestContext,
 }
 
 /// The head of a response, for the cases in which the generated client loses it.
@@ -67,6 +74,12 @@ impl RequestContext {
 /// The hooks of a generated client.
 macro_rules! hooks {
     ($client:ty) => {
+        impl From<$crate::transport::Server> for $client {
+            fn from(server: $crate::transport::Server) -> Self {
+                Self::new_with_client(&server.endpoint, server.http, server.context)
+            }
+        }
+
         impl ::progenitor_client::ClientHooks<$crate::transport::RequestContext> for $client {
             async fn pre<E>(
                 &self,

@@ -1,17 +1,20 @@
 //! One page: an attempt, its retries, its token, and what a failed response states. Nothing here knows of
 //! the pages before and after it.
 
+pub(crate) mod call;
 pub(crate) mod endpoint;
-pub(crate) mod exchange;
 pub(crate) mod fault;
 pub(crate) mod hooks;
+pub(crate) mod operation;
 pub(crate) mod retry;
 pub(crate) mod runtime;
+pub(crate) mod service;
 pub(crate) mod signals;
 pub(crate) mod token_cache;
 
-pub(crate) use exchange::{Outcome, PageRequest, Response, Settings, Transport};
-pub(crate) use hooks::{RequestContext, decode};
+pub(crate) use hooks::{RequestContext, Server, decode};
+pub(crate) use operation::{List, Listed, Operation, Row};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
+pub(crate) use service::{Outcome, PageRequest, Response, Settings, Transport};
 pub(crate) use token_cache::KeepFresh;

@@ -1,23 +1,23 @@
-//! [`Transport`]: a service's address and settings, and one attempt to fetch a page from it.
+//! [`Transport`]: a service's address and settings, and how a page is fetched from it.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::marker::PhantomData;
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::fault::{Exchange, Redactor};
-use super::hooks::{Head, RequestContext};
-use super::retry::{Failure, RetryPolicy, retry_after};
+use super::call::{Call, Received};
+use super::fault::Redactor;
+use super::hooks::Server;
+use super::operation::{List, Operation, Row};
+use super::retry::{Failure, RetryPolicy};
 use super::runtime::Spawned;
-use super::signals::{Attempt, Traced};
+use super::signals::Traced;
 use super::token_cache::{Issued, Tokens};
-use crate::Error;
-use crate::generated::types::Link;
-use crate::generated::{self, OPENSTACK_API_VERSION};
-use crate::query::{Cursor, List, Microversion, Query, Row};
+use crate::generated::OPENSTACK_API_VERSION;
+use crate::query::{Cursor, Microversion, Query};
+use crate::{Error, Link};
 
 /// A service's address, and the settings of a client.
 pub(crate) struct Transport {
@@ -92,8 +92,34 @@ impl<T> Traced for Response<T> {
     }
 }
 
-/// The outcome of one attempt.
+/// The outcome of one attempt to fetch a page.
 pub(crate) type Outcome<T> = Result<Response<T>, Failure>;
+
+/// The operation that fetches a page.
+struct ListPage<'a, T> {
+    request: &'a PageRequest,
+    project_id: &'a str,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: Row> Operation for ListPage<'_, T> {
+    const ID: &'static str = T::ID;
+    const METHOD: &'static str = "GET";
+    const PATH: &'static str = T::PATH;
+    type Body = List<T>;
+
+    fn send(&self, server: Server) -> impl Future<Output = Result<List<T>, progenitor_client::Error>> + Send {
+        T::send(&self.request.query, self.project_id, server)
+    }
+
+    fn query(&self) -> Option<&Query> {
+        Some(&self.request.query)
+    }
+
+    fn page(&self) -> Option<u64> {
+        Some(self.request.page)
+    }
+}
 
 impl Transport {
     /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
@@ -108,102 +134,83 @@ impl Transport {
         policy.run(Some(request.page), deadline, in_flight, start).await
     }
 
-    /// Makes one attempt. A token that the service rejects is renewed, and the request repeated, if it
-    /// `may_renew`.
+    /// Makes one attempt to fetch a page.
     pub(crate) async fn attempt<T: Row>(&self, request: &PageRequest, attempt: u32, may_renew: bool) -> Outcome<T> {
+        let operation = ListPage { request, project_id: &self.project_id, row: PhantomData };
+        self.call(&operation, request.microversion, attempt, may_renew, page).await
+    }
+
+    /// Makes one attempt of an operation, and `read`s its response. A token that the service rejects is renewed, and
+    /// the request repeated, if it `may_renew`. A response that may not be in the microversion is an error.
+    pub(crate) async fn call<O: Operation, T: Traced>(
+        &self,
+        operation: &O,
+        microversion: Option<Microversion>,
+        attempt: u32,
+        may_renew: bool,
+        read: impl Fn(Received<'_, O::Body>, Option<Microversion>, Redactor<'_>) -> Result<T, Error> + Sync,
+    ) -> Result<T, Failure> {
+        let send = async |token: &Issued, resends| {
+            let call = Call {
+                operation,
+                endpoint: &self.endpoint,
+                http: &self.http,
+                body_limit: self.settings.body_limit,
+                token: token.header.clone(),
+                microversion,
+                password: None,
+                attempt,
+                resends,
+            };
+            let redactor = Redactor::new(token.header.as_ref(), None);
+            call.send(|received| {
+                let applied = self.applied(microversion, &received)?;
+                read(received, applied, redactor)
+            })
+            .await
+        };
         let token = self.settings.tokens.current().await?;
         // A page whose token was renewed has had one request more than attempts.
-        let resends = attempt.saturating_sub(u32::from(may_renew));
-        let outcome = self.send(request, &token, attempt, resends).await;
+        let outcome = send(&token, attempt.saturating_sub(u32::from(may_renew))).await;
         if !may_renew || !matches!(&outcome, Err(failure) if failure.error.is_unauthorized()) {
             return outcome;
         }
         match self.settings.tokens.renewed(&token).await {
             None => outcome,
-            Some(renewed) => {
-                let outcome = self.send(request, &renewed?, attempt, attempt).await;
-                outcome.map_err(|failure| Failure { renewed: true, ..failure })
-            }
+            Some(renewed) => send(&renewed?, attempt).await.map_err(|failure| Failure { renewed: true, ..failure }),
         }
     }
 
-    async fn send<T: Row>(&self, request: &PageRequest, token: &Issued, attempt: u32, resends: u32) -> Outcome<T> {
-        let attempt = Attempt {
-            operation: T::OPERATION,
-            method: "GET",
-            path: T::PATH,
-            endpoint: &self.endpoint,
-            page: Some(request.page),
-            query: Some(&request.query),
-            redactor: Redactor::new(token.header.as_ref(), None),
-            number: attempt,
-            resends,
-        };
-        attempt.trace(self.exchange(request, token)).await
-    }
-
-    /// One request and its response, decoded and checked to be in the microversion of the request. Also returns
-    /// the response's status.
-    async fn exchange<T: Row>(&self, request: &PageRequest, token: &Issued) -> (Option<StatusCode>, Outcome<T>) {
-        let context = RequestContext {
-            token: token.header.clone(),
-            // Two numbers and a point: any header can have that.
-            microversion: request.microversion.and_then(|version| version.to_header().try_into().ok()),
-            body_limit: self.settings.body_limit,
-            head: OnceLock::new(),
-        };
-        let client = generated::Client::new_with_client(&self.endpoint, self.http.clone(), context);
-        let sent = T::send(&request.query, &client, &self.project_id).await;
-
-        let redactor = Redactor::new(token.header.as_ref(), None);
-        let head = client.inner.head.get();
-        let request_id = head.and_then(|head| redactor.request_id(&head.headers));
-        let result = match sent {
-            Ok(list) => self.response(list, request, head, request_id, redactor),
-            Err(error) => {
-                let exchange = Exchange {
-                    endpoint: &self.endpoint,
-                    body_limit: self.settings.body_limit,
-                    marker: request.query.marker(),
-                };
-                Err(redactor.error(error, head, request_id, &exchange).await)
-            }
-        };
-        let outcome = result.map_err(|error| Failure {
-            retry_after: head.and_then(|head| retry_after(&head.headers)),
-            ..Failure::from(error)
-        });
-        (head.map(|head| head.status), outcome)
-    }
-
-    fn response<T>(
+    /// The microversion that the response states, which has to be that of the request at least.
+    fn applied<T>(
         &self,
-        list: List<T>,
-        request: &PageRequest,
-        head: Option<&Head>,
-        request_id: Option<String>,
-        redactor: Redactor<'_>,
-    ) -> Result<Response<T>, Error> {
-        if let Some(error) = list.error.filter(|error| !error.is_empty()) {
-            let message = format!("the response has a list and an error: {}", redactor.clean(&error.0));
-            return Err(Error::undecodable(request_id, message));
-        }
-        let mut stated = head.into_iter().flat_map(|head| head.headers.get_all(OPENSTACK_API_VERSION)).peekable();
+        required: Option<Microversion>,
+        received: &Received<'_, T>,
+    ) -> Result<Option<Microversion>, Error> {
+        let mut stated = received.head.headers.get_all(OPENSTACK_API_VERSION).iter().peekable();
         let trusted = self.settings.trust_microversion && stated.peek().is_none();
         let applied = Microversion::from_headers(stated.map(HeaderValue::as_bytes));
-        match request.microversion {
+        match required {
             Some(required) if !applied.map_or(trusted, |applied| applied >= required) => {
+                let request_id = received.request_id.clone();
                 Err(Error::MicroversionNotHonored { required, answered: applied, request_id, attempts: 1 })
             }
-            _ => Ok(Response {
-                rows: list.backups,
-                count: list.count,
-                next: next_page(&list.backups_links, redactor),
-                request_id,
-                microversion: applied,
-            }),
+            _ => Ok(applied),
         }
     }
+}
+
+fn page<T>(
+    received: Received<'_, List<T>>,
+    microversion: Option<Microversion>,
+    redactor: Redactor<'_>,
+) -> Result<Response<T>, Error> {
+    let Received { body: List { backups, backups_links, count, error }, request_id, .. } = received;
+    if let Some(error) = error.filter(|error| !error.is_empty()) {
+        let message = format!("the response has a list and an error: {}", redactor.clean(&error.0));
+        return Err(Error::undecodable(request_id, message));
+    }
+    Ok(Response { rows: backups, count, next: next_page(&backups_links, redactor), request_id, microversion })
 }
 
 /// Where the next link leads. A token that is sent back as its marker would get into errors and traces.

@@ -1,0 +1,132 @@
+//! [`Call`]: one request of any operation, and its response. Lists, single objects and signing in are sent by it.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http_body_util::LengthLimitError;
+use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+
+use super::fault::Redactor;
+use super::hooks::{Head, RequestContext, Server};
+use super::operation::Operation;
+use super::retry::{Failure, retry_after};
+use super::signals::{Attempt, Traced};
+use crate::Error;
+use crate::error::causes;
+use crate::query::{Microversion, Query};
+
+/// One request of an operation.
+pub(crate) struct Call<'a, O> {
+    pub(crate) operation: &'a O,
+    /// Where it is sent, without its path and query.
+    pub(crate) endpoint: &'a str,
+    pub(crate) http: &'a reqwest::Client,
+    pub(crate) body_limit: usize,
+    pub(crate) token: Option<HeaderValue>,
+    pub(crate) microversion: Option<Microversion>,
+    /// What signs in.
+    pub(crate) password: Option<&'a str>,
+    /// The number of the attempt, from 1.
+    pub(crate) attempt: u32,
+    /// How many times the request was sent before.
+    pub(crate) resends: u32,
+}
+
+/// A successful response.
+pub(crate) struct Received<'a, T> {
+    pub(crate) body: T,
+    pub(crate) head: &'a Head,
+    pub(crate) request_id: Option<String>,
+}
+
+impl<O: Operation> Call<'_, O> {
+    /// Sends the request and reads its response. What is `read` of it can be an error, too.
+    pub(crate) async fn send<T: Traced>(
+        &self,
+        read: impl FnOnce(Received<'_, O::Body>) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
+        let attempt = Attempt {
+            operation: O::ID,
+            method: O::METHOD,
+            path: O::PATH,
+            endpoint: self.endpoint,
+            page: self.operation.page(),
+            query: self.operation.query(),
+            redactor: Redactor::new(self.token.as_ref(), self.password),
+            number: self.attempt,
+            resends: self.resends,
+        };
+        attempt.trace(self.exchange(read)).await
+    }
+
+    /// Also returns the status of the response.
+    async fn exchange<T>(
+        &self,
+        read: impl FnOnce(Received<'_, O::Body>) -> Result<T, Error>,
+    ) -> (Option<StatusCode>, Result<T, Failure>) {
+        let head = Arc::new(OnceLock::new());
+        let context = RequestContext {
+            token: self.token.clone(),
+            // Two numbers and a point are always a valid header value.
+            microversion: self.microversion.and_then(|version| version.to_header().try_into().ok()),
+            body_limit: self.body_limit,
+            head: Arc::clone(&head),
+        };
+        let server = Server { endpoint: self.endpoint.to_owned(), http: self.http.clone(), context };
+        let sent = self.operation.send(server).await;
+
+        let head = head.get();
+        let issued = head.and_then(|head| O::issued_token(&head.headers));
+        let redactor = Redactor::new(self.token.as_ref().or(issued), self.password);
+        let request_id = head.and_then(|head| redactor.request_id(&head.headers));
+        let status = head.map(|head| head.status);
+        let delay = head.and_then(|head| retry_after(&head.headers));
+        let result = match (sent, head) {
+            (Ok(body), Some(head)) => read(Received { body, head, request_id }),
+            (Ok(_), None) => Err(Error::undecodable(request_id, "the response has no head")),
+            (Err(error), head) => Err(self.error(error, head, request_id, redactor).await),
+        };
+        (status, result.map_err(|error| failure(error, delay)))
+    }
+
+    /// The error of a response that is not what it should be, or of a request without a response.
+    async fn error(
+        &self,
+        error: progenitor_client::Error,
+        head: Option<&Head>,
+        request_id: Option<String>,
+        redactor: Redactor<'_>,
+    ) -> Error {
+        use progenitor_client::Error as Generated;
+        match error {
+            Generated::CommunicationError(source)
+            | Generated::ResponseBodyError(source)
+            | Generated::InvalidUpgrade(source) => {
+                if causes(&source).any(<dyn StdError>::is::<LengthLimitError>) {
+                    Error::TooLarge { request_id, attempts: 1, limit: self.body_limit }
+                } else {
+                    let source = redactor.transport(source, self.endpoint);
+                    Error::Transport { request_id, attempts: 1, source }
+                }
+            }
+            Generated::InvalidResponsePayload(body, source) => {
+                let truncated = source.is_eof() && head.is_some_and(|head| head.ends_with_connection);
+                redactor.undecodable(&body, &source, truncated, request_id)
+            }
+            Generated::UnexpectedResponse(response) => {
+                let marker = self.operation.query().and_then(Query::marker);
+                redactor.status(response, request_id, marker).await
+            }
+            // The values were checked before, more strictly, and build.rs leaves no response for the first one.
+            Generated::ErrorResponse(_) | Generated::InvalidRequest(_) | Generated::Custom(_) => {
+                Error::InvalidRequest { parameter: "request".to_owned(), reason: "it can't be built".to_owned() }
+            }
+        }
+    }
+}
+
+fn failure(error: Error, retry_after: Option<Duration>) -> Failure {
+    Failure { retry_after, ..Failure::from(error) }
+}
