@@ -357,7 +357,7 @@ impl Error {
     pub(crate) fn cause(&self) -> Option<&Self> {
         match self {
             Self::SignIn { source, .. } => Some(source),
-            Self::Token { source } => source.downcast_ref(),
+            Self::Token { source } => source.downcast_ref().or_else(|| source.source()?.downcast_ref()),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use super::read_ahead::{InFlightPage, ReadAhead};
 use crate::Error;
 use crate::generated::parameters::{OFFSET, WITH_COUNT};
 use crate::query::{Cursor, Query, Value};
-use crate::transport::{KeepFresh, Response, Row};
+use crate::transport::{Response, Row, Spawned};
 
 /// The size of a page as long as the service has not shown another one: Cinder's default maximum.
 const DEFAULT_MAX_LIMIT: u64 = 1000;
@@ -39,7 +39,7 @@ pub(crate) struct Pager<T> {
     /// How many rows a full page has; 0 where that is not known.
     page_size: u64,
     /// As long as there are pages to fetch.
-    keep_fresh: Option<KeepFresh>,
+    keep_fresh: Option<Spawned<()>>,
 }
 
 enum Position {

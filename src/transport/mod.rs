@@ -17,4 +17,3 @@ pub(crate) use operation::{List, Listed, Operation, Row};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
 pub(crate) use service::{Outcome, PageRequest, Response, Settings, Transport};
-pub(crate) use token_cache::KeepFresh;

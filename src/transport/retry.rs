@@ -8,7 +8,7 @@ use futures_util::future::OptionFuture;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
-use super::runtime::{Spawned, before, on_current_runtime};
+use super::runtime::{Spawned, before};
 use crate::Error;
 use crate::error::causes;
 
@@ -158,7 +158,7 @@ impl RetryPolicy {
                 let begun = OptionFuture::from(in_flight.map(Spawned::output)).await.flatten();
                 match begun {
                     Some(outcome) => outcome,
-                    None => on_current_runtime(|| start(attempt, !renewed)).await,
+                    None => start(attempt, !renewed).await,
                 }
             });
             let Failure { error, retry_after, at, renewed: by_this_attempt } = match outcome.await {
@@ -179,7 +179,7 @@ impl RetryPolicy {
                 return Err(error);
             }
             tracing::warn!(target: "vbs_client::retry", page, attempt, ?delay, %error, "retrying");
-            before(deadline, on_current_runtime(|| sleep(delay))).await;
+            sleep(delay).await;
             last = Some(Box::new(error));
         }
     }

@@ -1,22 +1,19 @@
-//! Futures that survive a change of the tokio runtime, deadlines, and attempts that are begun early.
+//! Deadlines, and tasks that belong to the runtime that they were spawned on.
 
-use std::future::{Future, pending, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Poll, ready};
+use std::future::{Future, poll_fn};
 
-use futures_util::future::{Either, select};
 use tokio::runtime::{Handle, Id};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
 
 /// The runtime that polls the caller.
-pub(crate) fn current_runtime() -> Option<Id> {
+fn current_runtime() -> Option<Id> {
     Handle::try_current().map(|handle| handle.id()).ok()
 }
 
-/// Starts a future, and starts it anew where it is polled on another runtime: timers and connections make
+/// Starts a future, and starts it anew where it is polled on another runtime: timers, connections and tasks make
 /// no progress on a runtime that is not driven any more.
 pub(crate) async fn on_current_runtime<T, F: Future<Output = T>>(mut start: impl FnMut() -> F) -> T {
     let mut started_on = current_runtime();
@@ -34,15 +31,9 @@ pub(crate) async fn on_current_runtime<T, F: Future<Output = T>>(mut start: impl
 
 /// The output of a future, unless the deadline passes first.
 pub(crate) async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
-    let expired = async {
-        match deadline {
-            Some(deadline) => on_current_runtime(|| sleep_until(deadline)).await,
-            None => pending().await,
-        }
-    };
-    match select(pin!(future), pin!(expired)).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
+    match deadline {
+        Some(deadline) => timeout_at(deadline, future).await.ok(),
+        None => Some(future.await),
     }
 }
 
@@ -57,15 +48,17 @@ impl<T: Send + 'static> Spawned<T> {
         Self { task: tokio::spawn(future.in_current_span().with_current_subscriber()), runtime: current_runtime() }
     }
 
+    /// Whether it is driven if the caller is.
+    pub(crate) fn is_on_current_runtime(&self) -> bool {
+        self.runtime == current_runtime()
+    }
+
     /// Its output; none where it panicked, or was spawned on another runtime.
     pub(crate) async fn output(mut self) -> Option<T> {
-        poll_fn(|context| {
-            if current_runtime() != self.runtime {
-                return Poll::Ready(None);
-            }
-            Poll::Ready(ready!(Pin::new(&mut self.task).poll(context)).ok())
-        })
-        .await
+        if !self.is_on_current_runtime() {
+            return None;
+        }
+        (&mut self.task).await.ok()
     }
 }
 

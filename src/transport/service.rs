@@ -12,7 +12,7 @@ use super::fault::Redactor;
 use super::hooks::Server;
 use super::operation::{List, Operation, Row};
 use super::retry::{Failure, RetryPolicy};
-use super::runtime::Spawned;
+use super::runtime::{Spawned, on_current_runtime};
 use super::signals::Traced;
 use super::token_cache::{Issued, Tokens};
 use crate::generated::OPENSTACK_API_VERSION;
@@ -130,8 +130,12 @@ impl Transport {
         deadline: Option<Instant>,
         in_flight: Option<Spawned<Outcome<T>>>,
     ) -> Result<Response<T>, Error> {
-        let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
-        policy.run(Some(request.page), deadline, in_flight, start).await
+        let mut in_flight = in_flight;
+        on_current_runtime(|| {
+            let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
+            policy.run(Some(request.page), deadline, in_flight.take(), start)
+        })
+        .await
     }
 
     /// Makes one attempt to fetch a page.
@@ -171,14 +175,12 @@ impl Transport {
         };
         let token = self.settings.tokens.current().await?;
         // A page whose token was renewed has had one request more than attempts.
-        let outcome = send(&token, attempt.saturating_sub(u32::from(may_renew))).await;
-        if !may_renew || !matches!(&outcome, Err(failure) if failure.error.is_unauthorized()) {
-            return outcome;
-        }
-        match self.settings.tokens.renewed(&token).await {
-            None => outcome,
-            Some(renewed) => send(&renewed?, attempt).await.map_err(|failure| Failure { renewed: true, ..failure }),
-        }
+        let rejection = match send(&token, attempt.saturating_sub(u32::from(may_renew))).await {
+            Err(failure) if may_renew && failure.error.is_unauthorized() => failure.error,
+            outcome => return outcome,
+        };
+        let renewed = self.settings.tokens.renewed(&token, rejection).await?;
+        send(&renewed, attempt).await.map_err(|failure| Failure { renewed: true, ..failure })
     }
 
     /// The microversion that the response states, which has to be that of the request at least.

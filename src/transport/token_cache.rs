@@ -2,23 +2,18 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use futures_util::future::{Either, Shared, WeakShared, select};
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::future::{Either, select};
 use reqwest::header::HeaderValue;
-use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, Span};
 
-use super::runtime::current_runtime;
+use super::runtime::{Spawned, before};
 use crate::Error;
 use crate::token::{Token, TokenProvider};
 
@@ -30,22 +25,75 @@ const MAX_MARGIN: Duration = Duration::from_secs(300);
 /// The shortest delay before a renewal ahead of expiry.
 const MIN_DELAY: Duration = Duration::from_secs(1);
 
-/// What a [`TokenProvider`] can be boxed as.
-trait DynProvider: Send + Sync {
-    fn boxed_token(&self, rejected: Option<Token>) -> BoxFuture<'_, Result<Token, BoxError>>;
-}
-
-impl<T: TokenProvider> DynProvider for T {
-    fn boxed_token(&self, rejected: Option<Token>) -> BoxFuture<'_, Result<Token, BoxError>> {
-        Box::pin(self.token(rejected))
-    }
-}
-
 /// The tokens of a client. A header's `Debug` does not show its value.
 #[derive(Debug)]
 pub(crate) enum Tokens {
     Fixed(Option<HeaderValue>),
     Provided(Arc<TokenCache>),
+}
+
+impl Tokens {
+    pub(crate) fn provided(provider: impl TokenProvider + 'static) -> Self {
+        Self::Provided(Arc::new(TokenCache {
+            provider: Arc::new(provider),
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// The token to begin with.
+    pub(crate) async fn current(&self) -> Result<Issued, Error> {
+        match self {
+            Self::Fixed(header) => Ok(Issued { header: header.clone(), renewal: 0, validity: None }),
+            Self::Provided(cache) => cache.current().await,
+        }
+    }
+
+    /// Another token in place of one that the service has rejected, with this error.
+    pub(crate) async fn renewed(&self, rejected: &Issued, rejection: Error) -> Result<Issued, Error> {
+        let Self::Provided(cache) = self else { return Err(rejection) };
+        let renewed = cache.next(Some(rejected)).await?;
+        if renewed.header == rejected.header {
+            return Err(Error::Token { source: Arc::new(RejectedAgain(rejection)) });
+        }
+        Ok(renewed)
+    }
+
+    /// Renews the tokens ahead of their expiry, as long as the returned task exists.
+    pub(crate) fn keep_fresh(&self) -> Option<Spawned<()>> {
+        let Self::Provided(cache) = self else { return None };
+        let cache = Arc::clone(cache);
+        Some(Spawned::new(async move {
+            loop {
+                let changed = pin!(cache.changed.notified());
+                match cache.renew_at() {
+                    None => changed.await,
+                    Some(at) => {
+                        if let Either::Right(((), changed)) = select(changed, pin!(sleep_until(at))).await {
+                            cache.renew_ahead();
+                            changed.await;
+                        }
+                    }
+                }
+            }
+        }))
+    }
+}
+
+/// A provider returned the token that the service has rejected with this error.
+#[derive(Debug)]
+struct RejectedAgain(Error);
+
+impl fmt::Display for RejectedAgain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the provider returned the rejected token again: {}", self.0)
+    }
+}
+
+impl StdError for RejectedAgain {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
 }
 
 /// A token in use, and the number of the renewal that it is from.
@@ -59,11 +107,6 @@ pub(crate) struct Issued {
 impl Issued {
     fn is_expired(&self) -> bool {
         self.validity.is_some_and(|validity| Instant::now() >= validity.expires_at)
-    }
-
-    /// When the token is due for a renewal ahead of its expiry, if it is to be.
-    fn renew_at(&self) -> Option<Instant> {
-        self.validity.map(|validity| validity.renew_at).filter(|_| !self.is_expired())
     }
 }
 
@@ -85,6 +128,15 @@ impl Validity {
         Some(Self { renew_at: now.checked_add(delay)?, expires_at })
     }
 
+    /// That of a token which a renewal brought again: as a lease that was extended, or from a cache of the provider's.
+    fn extended(old: Option<Self>, new: Option<Self>) -> Option<Self> {
+        match (old, new) {
+            (Some(old), Some(new)) if new.expires_at <= old.expires_at + MIN_DELAY => Some(new.postponed()),
+            (old, None) => old.map(Self::postponed),
+            (_, new) => new,
+        }
+    }
+
     /// The same after a renewal that brought nothing new.
     fn postponed(self) -> Self {
         let now = Instant::now();
@@ -93,11 +145,20 @@ impl Validity {
     }
 }
 
-type Renewed = Result<Issued, Arc<dyn StdError + Send + Sync>>;
-type Renewal = BoxFuture<'static, Renewed>;
+/// What a [`TokenProvider`] can be boxed as.
+trait DynProvider: Send + Sync {
+    fn boxed_token(&self, rejected: Option<Token>) -> BoxFuture<'_, Result<Token, BoxError>>;
+}
 
+impl<T: TokenProvider> DynProvider for T {
+    fn boxed_token(&self, rejected: Option<Token>) -> BoxFuture<'_, Result<Token, BoxError>> {
+        Box::pin(self.token(rejected))
+    }
+}
+
+/// The token of a provider, renewed by one task at a time.
 pub(crate) struct TokenCache {
-    provider: Box<dyn DynProvider>,
+    provider: Arc<dyn DynProvider>,
     state: Mutex<State>,
     /// Whenever a renewal has ended.
     changed: Notify,
@@ -105,19 +166,47 @@ pub(crate) struct TokenCache {
 
 #[derive(Default)]
 struct State {
-    /// How many renewals have ended.
+    /// The outcome of the last renewal, and how many there were.
+    last: Option<Result<Issued, Arc<dyn StdError + Send + Sync>>>,
     renewals: u64,
-    last: Option<Renewed>,
-    /// The token that was rejected, until there is another one.
+    /// The token that was rejected or has expired, until there is another one.
     rejected: Option<HeaderValue>,
-    /// The renewal in flight, and its runtime, which may not be driven any more. Those who wait for it own it.
-    in_flight: Option<(Option<Id>, WeakShared<Renewal>)>,
+    /// The renewal in flight. The requests that wait for it own it: it is cancelled when the last one is dropped.
+    in_flight: Weak<Spawned<()>>,
+    /// The same where it is ahead of expiry: nobody has to wait for it.
+    ahead: Option<Arc<Spawned<()>>>,
 }
 
 impl State {
-    fn in_flight(&self) -> Option<Shared<Renewal>> {
-        let same = self.in_flight.as_ref().filter(|(started_on, _)| *started_on == current_runtime());
-        same.and_then(|(_, in_flight)| in_flight.upgrade())
+    /// The renewal in flight, unless it is on a runtime that may not be driven any more.
+    fn in_flight(&self) -> Option<Arc<Spawned<()>>> {
+        self.in_flight.upgrade().filter(|renewal| renewal.is_on_current_runtime())
+    }
+
+    /// Keeps what a renewal brought. It was begun for a token that was rejected or had expired, or ahead of expiry.
+    fn apply(&mut self, provided: Result<Token, BoxError>, rejected: Option<&HeaderValue>) {
+        let provided = provided.and_then(|token| Ok((token.to_header()?, token.life().and_then(Validity::new))));
+        if let (Some(Ok(token)), None) = (&mut self.last, rejected)
+            && !token.is_expired()
+        {
+            match &provided {
+                Ok((header, validity)) if token.header.as_ref() == Some(header) => {
+                    token.validity = Validity::extended(token.validity, *validity);
+                    return;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(target: "vbs_client::token", %error, "the token could not be renewed ahead of its expiry");
+                    token.validity = token.validity.map(Validity::postponed);
+                    return;
+                }
+            }
+        }
+        self.renewals += 1;
+        let renewal = self.renewals;
+        self.rejected = self.rejected.take().filter(|_| provided.is_err());
+        let issued = provided.map(|(header, validity)| Issued { header: Some(header), renewal, validity });
+        self.last = Some(issued.map_err(Arc::from));
     }
 }
 
@@ -127,189 +216,97 @@ impl fmt::Debug for TokenCache {
     }
 }
 
-impl Tokens {
-    pub(crate) fn provided(provider: impl TokenProvider + 'static) -> Self {
-        Self::Provided(Arc::new(TokenCache {
-            provider: Box::new(provider),
-            state: Mutex::default(),
-            changed: Notify::new(),
-        }))
-    }
-
-    /// The token to begin with.
-    pub(crate) async fn current(&self) -> Result<Issued, Error> {
-        match self {
-            Self::Fixed(header) => Ok(Issued { header: header.clone(), renewal: 0, validity: None }),
-            Self::Provided(provided) => provided.current().await,
-        }
-    }
-
-    /// The token in place of a rejected one, if there can be another.
-    pub(crate) async fn renewed(&self, rejected: &Issued) -> Option<Result<Issued, Error>> {
-        match self {
-            Self::Provided(provided) => Some(provided.token(Some(rejected)).await),
-            Self::Fixed(_) => None,
-        }
-    }
-
-    /// Renews the tokens ahead of their expiry, in a task, as long as the returned value exists.
-    pub(crate) fn keep_fresh(&self) -> Option<KeepFresh> {
-        let (Self::Provided(provided), Ok(runtime)) = (self, Handle::try_current()) else { return None };
-        let provided = Arc::clone(provided);
-        let task = async move {
-            loop {
-                let changed = provided.changed.notified();
-                match provided.renew_at() {
-                    None => changed.await,
-                    Some(at) => {
-                        if let Either::Right(_) = select(pin!(changed), pin!(sleep_until(at))).await {
-                            // The error is in the log, and a later request has it where it matters.
-                            let _ = provided.renewal_ahead().await;
-                        }
-                    }
-                }
-            }
-        };
-        Some(KeepFresh(runtime.spawn(task.with_current_subscriber())))
-    }
-}
-
-/// A task that renews tokens ahead of their expiry.
-pub(crate) struct KeepFresh(JoinHandle<()>);
-
-impl Drop for KeepFresh {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl TokenCache {
+    /// The token in use, or the next one where that has expired. One that is due is renewed in the background.
     async fn current(self: &Arc<Self>) -> Result<Issued, Error> {
         let last = self.lock().last.clone();
         match last {
-            Some(Ok(token)) if token.is_expired() => self.token(Some(&token)).await,
+            Some(Ok(token)) if token.is_expired() => self.next(Some(&token)).await,
             Some(Ok(token)) => {
-                if token.renew_at().is_some_and(|at| Instant::now() >= at) {
-                    self.renew_in_background();
-                }
+                self.renew_ahead();
                 Ok(token)
             }
-            _ => self.token(None).await,
+            _ => self.next(None).await,
         }
     }
 
-    async fn token(self: &Arc<Self>, rejected: Option<&Issued>) -> Result<Issued, Error> {
-        let failed = |source| Error::Token { source };
-        let renewed = self.last_or_renewal(rejected).await.map_err(failed)?;
-        match rejected {
-            // A renewal ahead of expiry was in flight, and the provider knew nothing of the rejection.
-            Some(rejected) if rejected.header == renewed.header => {
-                self.last_or_renewal(Some(rejected)).await.map_err(failed)
-            }
-            _ => Ok(renewed),
+    /// The token of a later renewal than that of the old one, which was rejected or has expired.
+    async fn next(self: &Arc<Self>, old: Option<&Issued>) -> Result<Issued, Error> {
+        let mut since = old.map(|old| old.renewal);
+        loop {
+            let changed = self.changed.notified();
+            let _renewal = {
+                let mut state = self.lock();
+                // A failure is that of all requests that waited for it, and not of later ones.
+                let since = *since.get_or_insert(state.renewals);
+                match &state.last {
+                    Some(last) if state.renewals > since || (old.is_none() && last.is_ok()) => {
+                        return last.clone().map_err(|source| Error::Token { source });
+                    }
+                    _ => {}
+                }
+                if let Some(old) = old {
+                    state.rejected.clone_from(&old.header);
+                }
+                // One ahead of expiry may end without another token: then the next one begins here.
+                state.in_flight().unwrap_or_else(|| {
+                    if let Some(old) = old {
+                        let reason = if old.is_expired() { "has expired" } else { "was rejected" };
+                        tracing::info!(target: "vbs_client::token", "the token {reason}, renewing it");
+                    }
+                    self.start(&mut state, None)
+                })
+            };
+            changed.await;
         }
     }
 
+    /// When the token is due for a renewal ahead of its expiry, if it is to be.
     fn renew_at(&self) -> Option<Instant> {
-        self.lock().last.as_ref()?.as_ref().ok()?.renew_at()
+        let state = self.lock();
+        let token = state.last.as_ref()?.as_ref().ok()?;
+        token.validity.map(|validity| validity.renew_at).filter(|_| !token.is_expired())
     }
 
-    /// The last token where it is good enough, or else the next one.
-    fn last_or_renewal(self: &Arc<Self>, rejected: Option<&Issued>) -> Shared<Renewal> {
+    /// Begins to renew a token that is due.
+    fn renew_ahead(self: &Arc<Self>) {
         let mut state = self.lock();
-        let is_newer = rejected.is_some_and(|rejected| state.renewals > rejected.renewal);
-        match &state.last {
-            // A failure is that of all requests whose token was rejected, and not of later ones.
-            Some(last) if is_newer || (rejected.is_none() && last.is_ok()) => {
-                return std::future::ready(last.clone()).boxed().shared();
+        let Some(Ok(Issued { validity: Some(validity), .. })) = state.last else { return };
+        let is_due = (validity.renew_at..validity.expires_at).contains(&Instant::now());
+        if is_due && state.in_flight().is_none() {
+            state.ahead = Some(self.start(&mut state, Some(validity.expires_at)));
+        }
+    }
+
+    /// Begins a renewal, which ends by then. It does not keep the client.
+    fn start(self: &Arc<Self>, state: &mut State, until: Option<Instant>) -> Arc<Spawned<()>> {
+        let (cache, provider, rejected) = (Arc::downgrade(self), Arc::clone(&self.provider), state.rejected.clone());
+        // One in the background would keep the span of a request open that is over.
+        let span = if until.is_none() { Span::current() } else { Span::none() };
+        let renewal = async move {
+            let old = rejected.as_ref().and_then(|header| header.to_str().ok()).map(Token::from);
+            // In a task of its own, so that a panic is an error.
+            let call = Spawned::new(async move { provider.boxed_token(old).await });
+            let output = before(until, call.output()).await;
+            let output = output.map(|token| token.unwrap_or_else(|| Err("the provider panicked".into())));
+            if let Some(cache) = cache.upgrade() {
+                cache.finish(output, rejected.as_ref());
             }
-            _ => {}
-        }
-        if let Some(rejected) = rejected {
-            let reason = if rejected.is_expired() { "has expired" } else { "was rejected" };
-            tracing::info!(target: "vbs_client::token", "the token {reason}, renewing it");
-            state.rejected.clone_from(&rejected.header);
-        }
-        state.in_flight().unwrap_or_else(|| self.start(&mut state, rejected.is_some()))
-    }
-
-    /// The renewal in flight or, where the token is still to be renewed, a new one.
-    fn renewal_ahead(self: &Arc<Self>) -> Shared<Renewal> {
-        let mut state = self.lock();
-        if let Some(in_flight) = state.in_flight() {
-            return in_flight;
-        }
-        match &state.last {
-            Some(Ok(token)) if token.renew_at().is_none_or(|at| Instant::now() < at) => {
-                std::future::ready(Ok(token.clone())).boxed().shared()
-            }
-            _ => self.start(&mut state, false),
-        }
-    }
-
-    /// Renews the token in a task of its own.
-    fn renew_in_background(self: &Arc<Self>) {
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(self.renewal_ahead().map(drop).with_current_subscriber());
-        }
-    }
-
-    fn start(self: &Arc<Self>, state: &mut State, just_rejected: bool) -> Shared<Renewal> {
-        // It is polled only when it was woken, not by each request that joins.
-        let mut renewal: FuturesUnordered<_> =
-            [Arc::clone(self).renew(state.rejected.clone(), just_rejected)].into_iter().collect();
-        let renewal =
-            async move { renewal.next().await.unwrap_or_else(|| Err(BoxError::from("there was no renewal").into())) };
-        let renewal = renewal.boxed().shared();
-        state.in_flight = renewal.downgrade().map(|in_flight| (current_runtime(), in_flight));
+        };
+        let renewal = Arc::new(Spawned::new(renewal.instrument(span)));
+        state.in_flight = Arc::downgrade(&renewal);
         renewal
     }
 
-    /// A token that was rejected just now is not sent again; one that was before may be good by now.
-    async fn renew(self: Arc<Self>, rejected: Option<HeaderValue>, just_rejected: bool) -> Renewed {
-        let told = rejected.as_ref().and_then(|header| header.to_str().ok()).map(Token::from);
-        let provided = AssertUnwindSafe(async { self.provider.boxed_token(told).await }).catch_unwind().await;
-        let provided = provided.unwrap_or_else(|_| Err("the provider panicked".into()));
-        let provided = provided.and_then(|token| match token.to_header()? {
-            same if just_rejected && Some(&same) == rejected.as_ref() => {
-                Err("the provider returned the rejected token again".into())
-            }
-            header => Ok((header, token.life().and_then(Validity::new))),
-        });
+    /// Ends a renewal with what it brought, if it has ended before the token.
+    fn finish(&self, provided: Option<Result<Token, BoxError>>, rejected: Option<&HeaderValue>) {
         let mut state = self.lock();
-        state.in_flight = None;
-        // One that is good for some time yet.
-        let present = state.last.clone().and_then(Result::ok);
-        let present = present.filter(|token| rejected.is_none() && !token.is_expired());
-        let renewed = match (provided, present) {
-            (Ok((header, validity)), Some(mut token)) if token.header.as_ref() == Some(&header) => {
-                token.validity = validity.or(token.validity).map(Validity::postponed);
-                state.last = Some(Ok(token.clone()));
-                Ok(token)
-            }
-            (Ok((header, validity)), _) => {
-                state.renewals += 1;
-                state.rejected = None;
-                let token = Issued { header: Some(header), renewal: state.renewals, validity };
-                state.last = Some(Ok(token.clone()));
-                Ok(token)
-            }
-            (Err(error), Some(mut token)) => {
-                tracing::warn!(target: "vbs_client::token", %error, "the token could not be renewed ahead of its expiry");
-                token.validity = token.validity.map(Validity::postponed);
-                state.last = Some(Ok(token));
-                Err(Arc::from(error))
-            }
-            (Err(error), None) => {
-                state.renewals += 1;
-                let renewed = Err(Arc::from(error));
-                state.last = Some(renewed.clone());
-                renewed
-            }
-        };
+        (state.in_flight, state.ahead) = (Weak::new(), None);
+        if let Some(provided) = provided {
+            state.apply(provided, rejected);
+        }
         drop(state);
         self.changed.notify_waiters();
-        renewed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

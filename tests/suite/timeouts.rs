@@ -80,26 +80,6 @@ fn a_retry_continues_on_another_runtime_than_the_first() {
     drop(first);
 }
 
-/// A login's timers belong to the runtime it was begun on.
-#[test]
-fn a_login_continues_on_another_runtime_than_the_first() {
-    let servers_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let server = servers_runtime.block_on(Server::start(|request, _| request.page(&page(&["a"], None))));
-    let provider = |_| async {
-        tokio::time::sleep(SHORT).await;
-        Ok::<_, std::io::Error>("secret-token".to_owned())
-    };
-    let mut items =
-        server.builder().token_provider(vbs_client::token_fn(provider)).build().unwrap().list_backups().items();
-    let first = runtime(false);
-    first.block_on(async {
-        assert!(items.poll_next_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
-    });
-    let row = runtime(false).block_on(async { timeout(LONG, items.next()).await.expect("it ends in time") });
-    assert_eq!(row.unwrap().unwrap().id, "a");
-    drop(first);
-}
-
 /// A host name that is never resolved: connecting does not end.
 struct Unresolved;
 

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures::StreamExt;
 use futures::future::join_all;
-use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep, timeout};
 use vbs_client::secrecy::{ExposeSecret, SecretString};
 use vbs_client::{Client, Error, Token, TokenProvider, token_fn};
@@ -40,6 +40,27 @@ impl TokenProvider for Numbered {
         tokio::task::yield_now().await;
         Ok(format!("secret-token-{number}").into())
     }
+}
+
+/// A provider that makes its tokens by the number of the call, from 1, and what it was given; and how often it was called.
+fn numbered<R, T, E>(
+    provide: impl Fn(usize, Option<Token>) -> R + Send + Sync + 'static,
+) -> (impl TokenProvider + 'static, Arc<AtomicUsize>)
+where
+    R: Future<Output = Result<T, E>> + Send + 'static,
+    T: Into<Token> + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    (token_fn(move |rejected| provide(counted.fetch_add(1, Ordering::Relaxed) + 1, rejected)), calls)
+}
+
+/// A token that lives for so long from now on.
+fn expiring(secret: impl Into<Token>, life: Duration) -> Token {
+    let mut token = secret.into();
+    token.expires_at = Some(SystemTime::now() + life);
+    token
 }
 
 fn text(token: &Token) -> String {
@@ -137,19 +158,11 @@ async fn pagination_outlives_its_tokens() {
 #[tokio::test]
 async fn a_closure_is_a_provider() {
     let server = accepting(&["secret-token-2"]).await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let client = client(
-        &server,
-        token_fn(move |rejected| {
-            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-            async move {
-                assert_eq!(rejected.is_some(), number == 2);
-                Ok::<_, std::io::Error>(format!("secret-token-{number}"))
-            }
-        }),
-    );
-    client.list_backups().send().await.unwrap();
+    let (provider, calls) = numbered(|number, rejected| async move {
+        assert_eq!(rejected.is_some(), number == 2);
+        Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+    });
+    client(&server, provider).list_backups().send().await.unwrap();
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
@@ -192,18 +205,11 @@ async fn a_token_is_any_string_or_secret() {
 #[tokio::test]
 async fn a_failing_provider_is_an_error() {
     let server = accepting(&[]).await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let client = client(
-        &server,
-        token_fn(move |_| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            async {
-                tokio::task::yield_now().await;
-                Err::<String, _>(std::io::Error::other("the vault is sealed"))
-            }
-        }),
-    );
+    let (provider, calls) = numbered(|_, _| async {
+        tokio::task::yield_now().await;
+        Err::<String, _>(std::io::Error::other("the vault is sealed"))
+    });
+    let client = client(&server, provider);
     let results = join_all((0..20).map(|_| client.list_backups().send())).await;
     for result in results {
         let error = result.unwrap_err();
@@ -222,15 +228,9 @@ async fn a_failing_provider_is_an_error() {
 #[tokio::test]
 async fn a_failing_renewal_is_an_error_for_all_waiting_requests() {
     let server = accepting(&[]).await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let client = client(
-        &server,
-        token_fn(move |rejected| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            async move { rejected.map_or(Ok("secret-token-1"), |_| Err("no more tokens")) }
-        }),
-    );
+    let (provider, calls) =
+        numbered(|_, rejected| async { rejected.map_or(Ok("secret-token-1"), |_| Err("no more tokens")) });
+    let client = client(&server, provider);
     let results = join_all((0..20).map(|_| client.list_backups().send())).await;
     assert!(results.iter().all(|result| matches!(result, Err(Error::Token { .. }))), "{results:?}");
     assert_eq!(calls.load(Ordering::Relaxed), 2);
@@ -250,27 +250,30 @@ async fn an_invalid_token_is_neither_sent_nor_shown() {
 
 /// The first request is dropped while it waits for its token.
 #[tokio::test]
-async fn a_cancelled_renewal_blocks_no_other_request() {
+async fn a_cancelled_login_blocks_no_other_request() {
     let server = accepting(&["secret-token-2"]).await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let client = client(
-        &server,
-        token_fn(move |_| {
-            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-            async move {
-                if number == 1 {
-                    std::future::pending::<()>().await;
-                }
-                Ok::<_, std::io::Error>(format!("secret-token-{number}"))
-            }
-        }),
-    );
-    let mut first = Box::pin(client.list_backups().send());
-    assert!(futures::poll!(&mut first).is_pending());
-    drop(first);
+    let (provider, calls) = numbered(|number, _| async move {
+        if number == 1 {
+            std::future::pending::<()>().await;
+        }
+        Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+    });
+    let client = client(&server, provider);
+    let first = client.list_backups().send();
+    tokio::select! {
+        biased;
+        result = first => panic!("there was no token: {result:?}"),
+        () = called(&calls, 1) => {}
+    }
     client.list_backups().send().await.unwrap();
     assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+/// Waits until a provider was called so often.
+async fn called(calls: &AtomicUsize, number: usize) {
+    while calls.load(Ordering::Relaxed) < number {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -342,9 +345,7 @@ impl TokenProvider for Hourly {
             calls.len()
         };
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let mut token = Token::from(format!("secret-token-{number}"));
-        token.expires_at = Some(SystemTime::now() + HOUR);
-        Ok(token)
+        Ok(expiring(format!("secret-token-{number}"), HOUR))
     }
 }
 
@@ -432,12 +433,11 @@ async fn a_failed_renewal_ahead_of_expiry_is_tried_again_while_the_token_is_vali
                 calls.len()
             };
             async move {
+                assert_ne!(number, 3, "the second renewal panics");
                 if (2..5).contains(&number) {
                     return Err("not now");
                 }
-                let mut token = Token::from(format!("secret-token-{number}"));
-                token.expires_at = Some(SystemTime::now() + HOUR);
-                Ok(token)
+                Ok(expiring(format!("secret-token-{number}"), HOUR))
             }
         }),
     );
@@ -458,18 +458,13 @@ async fn a_failed_renewal_ahead_of_expiry_is_tried_again_while_the_token_is_vali
 #[tokio::test(start_paused = true)]
 async fn a_provider_may_return_the_same_token_ahead_of_its_expiry() {
     let server = endless().await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
     let expiry = SystemTime::now() + HOUR;
-    let client = client(
-        &server,
-        token_fn(move |rejected: Option<Token>| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let mut token = Token::from(if rejected.is_some() { "secret-token-2" } else { "secret-token-1" });
-            token.expires_at = Some(expiry);
-            async { Ok::<_, std::io::Error>(token) }
-        }),
-    );
+    let (provider, calls) = numbered(move |_, _| async move {
+        let mut token = Token::from("secret-token-1");
+        token.expires_at = Some(expiry);
+        Ok::<_, std::io::Error>(token)
+    });
+    let client = client(&server, provider);
     let mut pages = client.list_backups().prefetch(false).pages();
     for _ in 0..50 {
         pages.try_next().await.unwrap();
@@ -496,8 +491,7 @@ async fn a_token_that_is_rejected_during_a_renewal_ahead_of_its_expiry_is_replac
         &server,
         token_fn(move |rejected: Option<Token>| {
             noted.lock().unwrap().push(rejected.as_ref().map(text));
-            let mut token = Token::from(if rejected.is_some() { "secret-token-2" } else { "secret-token-1" });
-            token.expires_at = Some(SystemTime::now() + HOUR);
+            let token = expiring(if rejected.is_some() { "secret-token-2" } else { "secret-token-1" }, HOUR);
             async {
                 sleep(Duration::from_secs(10)).await;
                 Ok::<_, std::io::Error>(token)
@@ -531,34 +525,95 @@ async fn a_rejection_that_arrives_after_the_renewal_renews_nothing() {
 #[tokio::test]
 async fn an_expiry_in_the_past_is_ignored() {
     let server = endless().await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let client = client(
-        &server,
-        token_fn(move |_| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let mut token = Token::from("secret-token-1");
-            token.expires_at = Some(SystemTime::UNIX_EPOCH);
-            async { Ok::<_, std::io::Error>(token) }
-        }),
-    );
+    let (provider, calls) = numbered(|_, _| async {
+        let mut token = Token::from("secret-token-1");
+        token.expires_at = Some(SystemTime::UNIX_EPOCH);
+        Ok::<_, std::io::Error>(token)
+    });
+    let client = client(&server, provider);
     for _ in 0..3 {
         client.list_backups().send().await.unwrap();
     }
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
+
+/// A lease that is extended keeps its token.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_comes_again_with_a_later_expiry_is_used_on() {
+    let server = endless().await;
+    let (provider, calls) =
+        numbered(|_, _| async { Ok::<_, std::io::Error>(expiring("secret-token-1", Duration::from_secs(6))) });
+    let client = client(&server, provider);
+    for _ in 0..10 {
+        client.list_backups().send().await.unwrap();
+        sleep(Duration::from_secs(7)).await;
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 10, "once it has expired");
+    let mut pages = client.list_backups().prefetch(false).pages();
+    for _ in 0..60 {
+        pages.try_next().await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+    }
+    // Every 5.28 to 5.4 s, as another token would be.
+    assert!((11..=23).contains(&calls.load(Ordering::Relaxed)), "{calls:?}");
+}
+
+/// Counts itself as long as it exists.
+struct Alive(Arc<AtomicUsize>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Every second call of the provider hangs.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_hangs_is_one_task_and_ends_with_its_token_or_the_client() {
+    let server = endless().await;
+    let alive = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&alive);
+    let (provider, calls) = numbered(move |number, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let alive = Alive(Arc::clone(&counted));
+        async move {
+            let _alive = alive;
+            if number % 2 == 0 {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, std::io::Error>(expiring(format!("secret-token-{number}"), Duration::from_secs(6)))
+        }
+    });
+    let client = client(&server, provider);
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for number in [1, 3] {
+        client.list_backups().send().await.unwrap();
+        assert_eq!((calls.load(Ordering::Relaxed), alive.load(Ordering::Relaxed)), (number, 0));
+        // It is due.
+        sleep(Duration::from_millis(5500)).await;
+        let before = tasks();
+        for _ in 0..50 {
+            client.list_backups().send().await.unwrap();
+        }
+        assert_eq!((calls.load(Ordering::Relaxed), alive.load(Ordering::Relaxed)), (number + 1, 1));
+        assert!(tasks() <= before + 2, "{} after {before}", tasks());
+        assert_eq!(tokens(&server).last().unwrap(), &format!("secret-token-{number}"));
+        if number == 1 {
+            sleep(Duration::from_millis(600)).await;
+            assert_eq!(alive.load(Ordering::Relaxed), 0, "the token has expired");
+        }
+    }
+    drop(client);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(alive.load(Ordering::Relaxed), 0, "there is no client");
+}
+
 /// A provider whose tokens take 100 ms, and how often it was called.
 fn slow() -> (impl TokenProvider + 'static, Arc<AtomicUsize>) {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let provider = move |_| {
-        let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-        async move {
-            sleep(Duration::from_millis(100)).await;
-            Ok::<_, std::io::Error>(format!("secret-token-{number}"))
-        }
-    };
-    (token_fn(provider), calls)
+    numbered(|number, _| async move {
+        sleep(Duration::from_millis(100)).await;
+        Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+    })
 }
 
 /// The stream that began the first login is not polled while another request waits for it.
@@ -580,32 +635,6 @@ async fn a_login_progresses_while_the_stream_that_began_it_is_not_polled() {
         assert_eq!(items.next().await.unwrap().unwrap().id, "a");
         assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
-}
-
-/// The futures that wait for the renewal are not polled while the loop's body awaits a request of its own.
-#[tokio::test(start_paused = true)]
-async fn a_renewal_progresses_while_the_futures_that_began_it_are_not_polled() {
-    let server = Server::start(|request, number| match request.headers["x-auth-token"].as_str() {
-        // The response of the first request arrives when the others are waiting for the next token.
-        "secret-token-1" if number == 0 => request.page(&page(&["a"], None)).after(Duration::from_millis(20)),
-        "secret-token-2" => request.page(&page(&["a"], None)),
-        _ => request.reply(401, REJECTED),
-    })
-    .await;
-    let (provider, calls) = slow();
-    let client = client(&server, provider);
-    let listing = async {
-        let mut pages = stream::iter((0..9).map(|_| client.list_backups().send())).buffer_unordered(3);
-        let mut number = 0;
-        while let Some(page) = pages.next().await {
-            page.unwrap();
-            client.list_backups().send().await.unwrap();
-            number += 1;
-        }
-        number
-    };
-    assert_eq!(timeout(Duration::from_secs(3600), listing).await, Ok(9));
-    assert_eq!(calls.load(Ordering::Relaxed), 2, "one login and one renewal");
 }
 
 #[tokio::test(start_paused = true)]
@@ -633,18 +662,11 @@ async fn concurrent_tasks_share_one_login_and_its_failure() {
     assert!(join_all(tasks).await.into_iter().all(|result| result.unwrap().is_ok()));
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let client = self::client(
-        &server,
-        token_fn(move |_| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            async {
-                sleep(Duration::from_millis(500)).await;
-                Err::<String, _>("the vault is sealed")
-            }
-        }),
-    );
+    let (provider, calls) = numbered(|_, _| async {
+        sleep(Duration::from_millis(500)).await;
+        Err::<String, _>("the vault is sealed")
+    });
+    let client = self::client(&server, provider);
     let tasks = (0..50).map(|_| tokio::spawn(client.list_backups().send()));
     for result in join_all(tasks).await {
         assert!(matches!(result.unwrap(), Err(Error::Token { .. })));
@@ -655,18 +677,11 @@ async fn concurrent_tasks_share_one_login_and_its_failure() {
 #[tokio::test]
 async fn a_panicking_provider_blocks_no_later_request() {
     let server = accepting(&["secret-token-2"]).await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    let client = client(
-        &server,
-        token_fn(move |_| {
-            let number = counted.fetch_add(1, Ordering::Relaxed) + 1;
-            async move {
-                assert!(number > 1, "the first login panics");
-                Ok::<_, std::io::Error>(format!("secret-token-{number}"))
-            }
-        }),
-    );
+    let (provider, _) = numbered(|number, _| async move {
+        assert!(number > 1, "the first login panics");
+        Ok::<_, std::io::Error>(format!("secret-token-{number}"))
+    });
+    let client = client(&server, provider);
     let error = client.list_backups().send().await.unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "the provider panicked");
     client.list_backups().send().await.unwrap();
@@ -685,7 +700,11 @@ async fn a_provider_that_returns_the_rejected_token_again_is_an_error() {
     assert_eq!(items.try_next().await.unwrap().unwrap().id, "a");
     let error = items.try_next().await.unwrap_err();
     assert!(matches!(error, Error::Token { .. }), "{error:?}");
-    assert_eq!(error.source().unwrap().to_string(), "the provider returned the rejected token again");
+    let source = error.source().unwrap().to_string();
+    let expected = "the provider returned the rejected token again: the service responded 401 Unauthorized: The request \
+                    you have made requires authentication. (request id req-1)";
+    assert_eq!(source, expected);
+    assert!(error.is_unauthorized(), "the methods are those of the response");
     assert_eq!(server.requests().len(), 2, "each page is requested once");
 }
 
