@@ -285,7 +285,8 @@ impl Error {
     }
 
     /// Where the listing can be resumed, with [`resume_at`](crate::ListBackups::resume_at), where that is not
-    /// the last page's [`cursor`](crate::Page::cursor): all backups of that page were deleted.
+    /// the last page's [`cursor`](crate::Page::cursor). At present no listing has such an error: each continues by
+    /// itself where it can.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
         match self {

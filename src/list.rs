@@ -199,6 +199,9 @@ impl ListBackups {
 impl<T: Row> ListBackups<T> {
     /// Fetches one page.
     ///
+    /// With a [`limit`](Self::limit) of 0 it has no backups and no cursor, and [`is_last`](Page::is_last) is true:
+    /// that is not the end of the list.
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidRequest`] before anything is sent; any other but [`Error::InvalidConfig`] after.
@@ -225,8 +228,9 @@ impl<T: Row> ListBackups<T> {
     /// [`limit`](Self::limit) is the size of a page, and can't be 0 here. To stop early, drop the stream: that
     /// cancels the requests in flight.
     ///
-    /// Every backup that exists throughout is yielded once, in order, whatever is created, deleted or changed
-    /// meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
+    /// Every backup that exists and fits the filters throughout is yielded once, in order, whatever is created,
+    /// deleted or changed meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
+    /// [The guide](crate::guide::paging#what-if-backups-change-meanwhile) has all that a listing promises.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::continuity;
-use super::continuity::LastPage;
+use super::last_pages::LastPages;
 use crate::Error;
 use crate::generated::parameters::LIMIT;
 use crate::query::{Microversion, Query};
@@ -70,8 +70,12 @@ impl Listing {
     }
 
     /// Checks that the rows can be what the query requested, after the last page if that is known.
-    pub(crate) fn check_rows<T: Row>(&self, response: &Response<T>, last_page: Option<&LastPage>) -> Result<(), Error> {
-        continuity::check(&response.rows, &self.query, last_page)
+    pub(crate) fn check_rows<T: Row>(
+        &self,
+        response: &Response<T>,
+        last_pages: Option<&LastPages>,
+    ) -> Result<(), Error> {
+        continuity::check(&response.rows, &self.query, last_pages)
             .map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))
     }
 }

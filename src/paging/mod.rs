@@ -1,7 +1,9 @@
 //! Which page comes next: the pager, the pages in flight, cursors, deleted markers.
 
+pub(crate) mod already_yielded;
 pub(crate) mod continuity;
-pub(crate) mod cycle;
+pub(crate) mod followed;
+pub(crate) mod last_pages;
 pub(crate) mod listing;
 pub(crate) mod pager;
 pub(crate) mod read_ahead;

@@ -1,8 +1,9 @@
 //! [`Pager`]: all pages of a listing, in order.
 
+use super::already_yielded::AlreadyYielded;
 use super::continuity;
-use super::continuity::LastPage;
-use super::cycle::CycleDetector;
+use super::followed::Followed;
+use super::last_pages::{LastPages, Start};
 use super::listing::Listing;
 use super::read_ahead::{InFlightPage, ReadAhead};
 use crate::Error;
@@ -27,9 +28,14 @@ pub(crate) struct Pager<T> {
     /// The number of the next page, from 1.
     pub(crate) page: u64,
     count: Option<u64>,
-    cycle: CycleDetector,
+    followed: Followed,
+    /// Whether the query's marker is that of a link, and not the caller's.
+    marker_of_link: bool,
     empty_pages: u32,
-    pub(crate) last_page: LastPage,
+    /// Whether rows of the last page were not yielded again.
+    dropped_rows: bool,
+    pub(crate) last_pages: LastPages,
+    pub(crate) already_yielded: AlreadyYielded,
     position: Position,
     read_ahead: ReadAhead<T>,
     /// The number of the last page requested.
@@ -39,7 +45,7 @@ pub(crate) struct Pager<T> {
     /// How many rows a full page has; 0 where that is not known.
     page_size: u64,
     /// As long as there are pages to fetch.
-    keep_fresh: Option<Spawned<()>>,
+    background: Option<Spawned<()>>,
 }
 
 enum Position {
@@ -53,24 +59,29 @@ impl<T: Row> Pager<T> {
     pub(crate) fn new(mut listing: Listing) -> Self {
         // Chosen once: all pages of a listing follow the same rules, also those without the count.
         listing.microversion = listing.microversion();
-        let mut cycle = CycleDetector::default();
-        if let Some(marker) = listing.query.marker() {
-            cycle.closes(&Cursor::after(marker));
-        }
-        let limit = listing.query.limit().and_then(|limit| u64::try_from(limit).ok());
+        let query = &listing.query;
+        let marker = query.marker().map(str::to_owned);
+        let mut followed = Followed::default();
+        followed.insert(marker.clone().map(Cursor::after));
+        // With an offset, a marker does not lead to the first row.
+        let start = (query.offset() == 0).then(|| marker.map_or(Start::List, Start::After));
+        let limit = query.limit().and_then(|limit| u64::try_from(limit).ok());
         Self {
             read_ahead: ReadAhead::new(listing.concurrency),
             listing,
             page: 1,
             count: None,
-            cycle,
+            followed,
+            marker_of_link: false,
             empty_pages: 0,
-            last_page: LastPage::default(),
+            dropped_rows: false,
+            last_pages: LastPages::new(start),
+            already_yielded: AlreadyYielded::default(),
             position: Position::Start,
             requested: 0,
             new_rows: 0,
             page_size: limit.filter(|limit| *limit <= DEFAULT_MAX_LIMIT).unwrap_or(0),
-            keep_fresh: None,
+            background: None,
         }
     }
 
@@ -80,7 +91,7 @@ impl<T: Row> Pager<T> {
             Position::End(error) => return error.take().map_or(Ok(None), Err),
             Position::Start => {
                 self.listing.check_pages()?;
-                self.keep_fresh = self.listing.transport.settings.tokens.keep_fresh();
+                self.background = self.listing.transport.begin_listing();
             }
             Position::Middle => {}
         }
@@ -95,7 +106,7 @@ impl<T: Row> Pager<T> {
         self.position = self.advance(&response);
         if !matches!(self.position, Position::Middle) {
             self.read_ahead.pages.clear();
-            self.keep_fresh = None;
+            self.background = None;
         } else if self.listing.prefetch {
             if self.read_ahead.pages.is_empty() {
                 let next = self.request_next(true);
@@ -115,11 +126,19 @@ impl<T: Row> Pager<T> {
             Err(reason) => return end(&format!("the next link has no usable cursor: {reason}")),
         };
         let query = &mut self.listing.query;
+        if let (Some(offset), Some(_)) = (next.offset(), query.marker()) {
+            // Counted from the start of the list, it would be higher: the marker's backup is there, too.
+            let from_marker = i64::try_from(response.rows.len()).ok().and_then(|rows| query.offset().checked_add(rows));
+            if self.marker_of_link || Some(offset) != from_marker {
+                return end("the next link has an offset that does not count from the marker");
+            }
+        }
         let leads_back = next.offset().is_some_and(|offset| offset <= query.offset());
-        if self.cycle.closes(next) || leads_back {
+        if leads_back || !self.followed.insert(Some(next)) {
             return end("the next links form a cycle");
         }
-        self.empty_pages = if response.rows.is_empty() { self.empty_pages + 1 } else { 0 };
+        self.marker_of_link |= next.marker().is_some();
+        self.empty_pages = if response.rows.is_empty() && !self.dropped_rows { self.empty_pages + 1 } else { 0 };
         if self.empty_pages >= MAX_EMPTY_PAGES {
             return end(&format!("the last {MAX_EMPTY_PAGES} pages were empty"));
         }
@@ -146,12 +165,10 @@ impl<T: Row> Pager<T> {
                         return Ok(response);
                     }
                 }
-                Ok(response) => {
-                    // With an offset, a marker does not lead to the first row.
-                    let query = &self.listing.query;
-                    let start = query.marker().filter(|_| query.offset() == 0).map(str::to_owned);
-                    self.accept(&response, start)?;
-                    self.record_size(&page, response.rows.len());
+                Ok(mut response) => {
+                    let size = response.rows.len();
+                    self.accept(&mut response)?;
+                    self.record_size(&page, size);
                     return Ok(response);
                 }
                 // The marker that its offset counts from may be gone, or the service refuses such an offset.
@@ -206,31 +223,44 @@ impl<T: Row> Pager<T> {
         InFlightPage { request, overlaps, new_rows, attempt }
     }
 
-    /// Checks that a page follows the last row yielded, and keeps it as the last page.
-    pub(crate) fn accept(&mut self, response: &Response<T>, start: Option<String>) -> Result<(), Error> {
+    /// Checks that a page follows the last row yielded, keeps it, and drops what is not to be yielded of it.
+    pub(crate) fn accept(&mut self, response: &mut Response<T>) -> Result<(), Error> {
         let query = &self.listing.query;
         let by_marker = query.marker().is_some() && query.offset() == 0;
-        self.listing.check_rows(response, by_marker.then_some(&self.last_page))?;
-        self.last_page.keep(&response.rows, start);
-        Ok(())
+        self.listing.check_rows(response, by_marker.then_some(&self.last_pages))?;
+        self.keep(response).map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))
     }
 
     /// Takes the shared row from a page that was read ahead; none where the page does not follow.
     fn accept_overlapping(&mut self, page: &InFlightPage<T>, mut response: Response<T>) -> Option<Response<T>> {
         let size = response.rows.len();
         let (shared, new) = response.rows.split_first()?;
-        let follows = self.last_page.id_from_end(0) == Some(shared.id())
-            && continuity::check(new, &page.request.query, Some(&self.last_page)).is_ok();
+        let follows = self.last_pages.ids_of_last().next_back() == Some(shared.id())
+            && continuity::check(new, &page.request.query, Some(&self.last_pages)).is_ok();
         // A page with only the shared row adds nothing; its link would form a cycle.
         if !follows || (new.is_empty() && response.next != Ok(None)) {
             return None;
         }
-        // With the shared row, which may be the only one that is not deleted.
-        let start = self.last_page.id_from_end(1).map(str::to_owned);
-        self.last_page.keep(&response.rows, start);
-        self.record_size(page, size);
         response.rows.remove(0);
+        self.keep(&mut response).ok()?;
+        self.record_size(page, size);
         Some(response)
+    }
+
+    /// Keeps a page as the last one, and drops the rows that were yielded before.
+    fn keep(&mut self, response: &mut Response<T>) -> Result<(), &'static str> {
+        let rows_to_drop = self.already_yielded.rows_to_drop(&response.rows);
+        if let Some(first) = response.rows.get(rows_to_drop)
+            && !self.followed.insert(first.id())
+        {
+            return Err("the page starts as an earlier one did");
+        }
+        if let Some(displaced) = self.last_pages.keep(&response.rows) {
+            self.already_yielded.forget(&displaced);
+        }
+        response.rows.drain(..rows_to_drop);
+        self.dropped_rows = rows_to_drop > 0;
+        Ok(())
     }
 
     /// Records the size of a page; later pages are requested with it. Where it is not as requested, none of the

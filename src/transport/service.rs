@@ -122,6 +122,11 @@ impl<T: Row> Operation for ListPage<'_, T> {
 }
 
 impl Transport {
+    /// What goes on in the background as long as a listing has pages to fetch: the token is kept fresh.
+    pub(crate) fn begin_listing(&self) -> Option<Spawned<()>> {
+        self.settings.tokens.keep_fresh()
+    }
+
     /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
     pub(crate) async fn fetch<T: Row>(
         &self,

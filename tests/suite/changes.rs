@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use vbs_client::mock::{Cinder, Row, rows};
-use vbs_client::{Cursor, Error, Page};
+use vbs_client::{Error, Page};
 
 use crate::support::server::Server;
 use crate::support::{ids, list_ids, page, row_ids};
@@ -76,31 +76,37 @@ async fn rows_deleted_around_the_marker_cost_no_other_rows() {
 }
 
 #[tokio::test]
-async fn deleting_all_rows_of_a_page_is_an_error_to_resume_from() {
-    let (cinder, before) = cinder(50).await;
-    let (got, error) = list_while(&cinder, 2, |_| delete(&cinder, &before[10..20])).await.unwrap_err();
-    assert_eq!(got, before[..20], "what was fetched is delivered");
-    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-    assert!(
-        error.to_string().contains("the marker's backup was deleted, and so were the ones before it that were tried"),
-        "{error}"
-    );
-    assert_eq!(error.cursor(), Some(&Cursor::after(&before[9])));
-    assert_eq!(cinder.requests().len(), 12, "it never starts over");
-
-    // There, the list can be resumed.
-    let request = cinder.client().list_backups().limit(10).resume_at(error.cursor().unwrap().clone());
-    let rest = list_ids(&request).await;
-    assert_eq!(rest, before[20..]);
+async fn a_page_whose_rows_are_all_deleted_is_recovered() {
+    for (first, last) in [(10, 20), (2, 20), (0, 20)] {
+        let (cinder, before) = cinder(50).await;
+        let got = list_while(&cinder, 2, |_| delete(&cinder, &before[first..last])).await.unwrap();
+        assert_eq!(got, before, "{first} to {last}");
+    }
 }
 
 #[tokio::test]
-async fn deleting_all_rows_of_the_first_page_is_an_error_without_a_cursor() {
+async fn deleting_all_rows_of_two_pages_is_an_error() {
     let (cinder, before) = cinder(50).await;
-    let (got, error) = list_while(&cinder, 1, |_| delete(&cinder, &before[..10])).await.unwrap_err();
-    assert_eq!(got, before[..10]);
-    assert!(matches!(error, Error::Pagination { .. }));
+    // The pages start after row 9.
+    let (got, error) = list_while(&cinder, 3, |_| delete(&cinder, &before[9..30])).await.unwrap_err();
+    assert_eq!(got, before[..30], "what was fetched is delivered");
+    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+    let expected = "the marker's backup was deleted, and so were the 20 before it that were tried";
+    assert!(error.to_string().contains(expected), "{error}");
     assert_eq!(error.cursor(), None);
+    assert_eq!(cinder.requests().len(), 3 + 1 + 20, "it never starts over");
+}
+
+/// From the start of the list: a backup that was inserted meanwhile comes late.
+#[tokio::test]
+async fn deleting_all_rows_of_the_first_page_is_recovered_from_the_start_of_the_list() {
+    let (cinder, before) = cinder(50).await;
+    let change = |_: &Page| {
+        delete(&cinder, &before[..10]);
+        cinder.insert(Row::new("new"));
+    };
+    let got = list_while(&cinder, 1, change).await.unwrap();
+    assert_eq!(got, [&before[..10], &["new".to_owned()], &before[10..]].concat());
 }
 
 #[tokio::test]
@@ -216,11 +222,29 @@ async fn recovery_takes_few_requests_however_large_the_page() {
         assert!(got == expected, "{} rows, {stays}", got.len());
         assert!(server.requests().len() <= 2 + 12, "{stays}: {}", server.requests().len());
     }
-    // All of them are gone: that is an error, and no more requests.
+    // All of them are gone, and the list starts with the next one.
     let server = large_page(ROWS, |_| false).await;
-    let error = server.client().list_backups().items().try_collect::<Vec<_>>().await.unwrap_err();
-    assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-    assert!(server.requests().len() <= 2 + 12, "{}", server.requests().len());
+    assert!(list_ids(&server.client().list_backups()).await == expected);
+    assert_eq!(server.requests().len(), 2 + 12 + 1);
+}
+
+/// Of so many listed rows, it can't be remembered which ones may come again.
+#[tokio::test]
+async fn a_recovery_before_too_many_rows_is_an_error() {
+    for (rows, fits) in [(100_001, true), (100_002, false)] {
+        let server = large_page(rows, |row| row == 0).await;
+        let mut items = server.client().list_backups().items();
+        for row in 0..rows {
+            assert_eq!(items.try_next().await.unwrap().unwrap().id, format!("row-{row}"));
+        }
+        match items.try_next().await {
+            Ok(Some(row)) if fits => assert_eq!(row.id, format!("row-{rows}")),
+            Err(error) if !fits => {
+                assert!(error.to_string().contains("100000 listed backups may come again"), "{error}")
+            }
+            other => panic!("{rows}: {other:?}"),
+        }
+    }
 }
 
 /// The earlier row leads to less than was yielded.
@@ -345,18 +369,22 @@ async fn recovery_is_part_of_the_page_deadline() {
     assert!(server.requests().len() < 10, "{}", server.requests().len());
 }
 
-/// From the caller's marker, the rows that the offset skips would come back.
+/// The rows that an offset skips must not come back.
 #[tokio::test]
-async fn a_deleted_first_page_after_an_offset_has_no_cursor() {
-    for (offset, place) in [(0, true), (3, false)] {
+async fn a_deleted_first_page_is_recovered_from_the_callers_marker_but_not_from_an_offset() {
+    for offset in [0, 3] {
         let (cinder, before) = cinder(50).await;
         let request = cinder.client().list_backups().limit(10).marker(&before[4]).offset(offset).prefetch(false);
         let mut pages = request.pages();
         let first = pages.try_next().await.unwrap().unwrap();
         delete(&cinder, &ids(&first).into_iter().map(str::to_owned).collect::<Vec<_>>());
-        let error = pages.try_next().await.unwrap_err();
-        assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
-        assert_eq!(error.cursor(), place.then(|| Cursor::after(&before[4])).as_ref());
+        let next = pages.try_next().await;
+        if offset == 0 {
+            assert_eq!(ids(&next.unwrap().unwrap()), before[15..25]);
+        } else {
+            let error = next.unwrap_err();
+            assert!(error.to_string().contains("so were the 9 before it that were tried"), "{error}");
+        }
     }
 }
 

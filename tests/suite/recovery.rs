@@ -1,12 +1,13 @@
-//! Deleted markers on large pages, again and again, and with a maximum that falls.
+//! Deleted markers on large and on small pages, again and again, and with a maximum that falls.
 
 use std::ops::RangeInclusive;
 
 use vbs_client::Error;
+use vbs_client::jiff::Timestamp;
 use vbs_client::mock::{Cinder, Row};
 
 use crate::support::server::Server;
-use crate::support::{ids, page};
+use crate::support::{Listed, ids, page, test_both_lists};
 
 /// Rows `r1`, `r2` and so on.
 fn rows(numbers: RangeInclusive<usize>) -> Vec<Row> {
@@ -90,23 +91,126 @@ async fn a_large_page_whose_backups_are_all_deleted_is_recovered_from_the_page_b
     .await;
     assert_eq!(yielded, names(1..=3000));
     assert!(error.is_none(), "{error:?}");
-    // The last page is full, so that an empty one follows it.
-    assert_eq!(requests, 2 + 1 + 12 + 1);
+    // The marker, 12 rows of the page, and the last row of the one before it; an empty page follows the last one.
+    assert_eq!(requests, 2 + 1 + 12 + 1 + 1);
 }
 
+/// All rows of two pages, and the one before them.
 #[tokio::test]
-async fn a_recovery_makes_at_most_twelve_requests() {
-    let (yielded, error, requests) = list(3000, 1000, |page| match page {
-        2 => ((1000..=2000).collect(), None),
+async fn a_recovery_makes_at_most_25_requests() {
+    let (yielded, error, requests) = list(500, 100, |page| match page {
+        3 => ((100..=300).collect(), None),
         _ => (vec![], None),
     })
     .await;
-    assert_eq!(yielded, names(1..=2000));
+    assert_eq!(yielded, names(1..=300));
     let error = error.unwrap();
     assert!(matches!(error, Error::Pagination { .. }), "{error:?}");
+    assert!(error.to_string().contains("and so were the 25 before it that were tried"), "{error}");
     assert_eq!(error.cursor(), None);
-    assert_eq!(requests, 2 + 1 + 12);
+    assert_eq!(requests, 3 + 1 + 12 + 12 + 1);
 }
+
+/// Whichever row it is, and however few of two pages remain.
+#[tokio::test]
+async fn one_row_of_two_small_pages_is_enough_to_recover() {
+    for limit in 1..=4 {
+        let shown = 3 * limit;
+        // Row `limit` is the one after which the two pages start.
+        for stays in limit..shown {
+            let (yielded, error, _) = list(20, limit.try_into().unwrap(), |page| match page {
+                3 => ((limit..=shown).filter(|row| *row != stays).collect(), None),
+                _ => (vec![], None),
+            })
+            .await;
+            assert!(error.is_none(), "limit {limit}, row {stays}: {error:?}");
+            assert_eq!(yielded, names(1..=20), "limit {limit}, row {stays}");
+        }
+        let (yielded, error, _) = list(20, limit.try_into().unwrap(), |page| match page {
+            3 => ((limit..=shown).collect(), None),
+            _ => (vec![], None),
+        })
+        .await;
+        assert_eq!(yielded, names(1..=shown));
+        let expected =
+            format!("the marker's backup was deleted, and so were the {} before it that were tried", 2 * limit);
+        assert!(error.unwrap().to_string().contains(&expected));
+    }
+}
+
+/// Also the only row of the first page: then the listing continues at the start of the list.
+#[tokio::test]
+async fn one_deletion_never_ends_a_listing() {
+    for limit in [1, 2, 14, 20] {
+        for page in 1..=3 {
+            let marker = page * limit as usize;
+            let (yielded, error, requests) =
+                list(60, limit, |number| (if number == page { vec![marker] } else { vec![] }, None)).await;
+            assert!(error.is_none(), "limit {limit}, page {page}: {error:?}");
+            assert_eq!(yielded, names(1..=60), "limit {limit}, page {page}");
+            assert_eq!(requests, 60 / limit as usize + 2, "limit {limit}, page {page}: one more for the marker");
+        }
+    }
+}
+
+fn second(number: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 - number).unwrap()
+}
+
+/// A service with rows `r0` to `r40`, a hundred seconds apart, and 14 rows `b1` to `b14` after `r0` that are being
+/// restored. Once the first page was read, most of its rows are deleted, and this happens. Then come the rest.
+async fn rows_before_the_marker<T: Listed>(restoring: bool, then: impl Fn(&Cinder)) {
+    let at = |id: &str, time| Row::new(id).created_at(second(time));
+    let rows = (0..=40).map(|number| at(&format!("r{number}"), number * 100));
+    let between = (1..=14).filter(|_| restoring).map(|number| at(&format!("b{number}"), number).status("restoring"));
+    let cinder = Cinder::start(rows.chain(between)).await;
+    let request = T::request(&cinder.client()).status("available").limit(14).prefetch(false);
+    let mut pages = request.pages();
+    let mut got: Vec<_> = pages.try_next().await.unwrap().unwrap().into_iter().map(Listed::id).collect();
+    assert_eq!(got, names(0..=13));
+    for number in 2..=13 {
+        assert!(cinder.delete(format!("r{number}")));
+    }
+    then(&cinder);
+    while let Some(page) = pages.try_next().await.unwrap() {
+        got.extend(page.into_iter().map(Listed::id));
+    }
+    let stayed: Vec<_> = got.iter().filter(|id| id.starts_with('r')).cloned().collect();
+    assert_eq!(stayed, names(0..=40), "each once, in order: {got:?}");
+}
+
+async fn backups_that_were_restored_bring_no_row_twice<T: Listed>() {
+    rows_before_the_marker::<T>(true, |cinder| {
+        for number in 1..=14 {
+            assert!(cinder.set_status(format!("b{number}"), "available"));
+        }
+    })
+    .await;
+}
+
+async fn backups_inserted_with_an_older_time_bring_no_row_twice<T: Listed>() {
+    for number in [1, 13, 14, 15, 28, 50] {
+        rows_before_the_marker::<T>(false, |cinder| {
+            (1..=number).for_each(|n| cinder.insert(Row::new(format!("old-{n}")).created_at(second(n))));
+        })
+        .await;
+    }
+}
+
+/// One page of rows that were not listed, and only then one that was.
+async fn one_restored_backup_brings_no_row_twice<T: Listed>() {
+    rows_before_the_marker::<T>(true, |cinder| {
+        cinder.max_limit(1);
+        assert!(cinder.set_status("b7", "available"));
+    })
+    .await;
+}
+
+test_both_lists!(
+    backups_that_were_restored_bring_no_row_twice,
+    backups_inserted_with_an_older_time_bring_no_row_twice,
+    one_restored_backup_brings_no_row_twice,
+);
 
 /// It says that the marker's backup is gone, and returns rows that lead there again.
 #[tokio::test]

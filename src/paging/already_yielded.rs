@@ -1,0 +1,55 @@
+//! [`AlreadyYielded`]: rows that may come again, because the listing continued before them.
+
+use std::collections::HashMap;
+
+use crate::transport::Row;
+
+/// The most rows that are kept.
+const MAX_ROWS: usize = 100_000;
+
+/// Rows that were yielded, and that come after the place where a listing continued when its marker was deleted.
+/// They stay here until a later page has shown that the listing is past them.
+#[derive(Default)]
+pub(crate) struct AlreadyYielded {
+    rows: HashMap<String, Place>,
+    recoveries: usize,
+}
+
+/// Where a row is in the list. Only the rows of one recovery can be compared.
+#[derive(Clone, Copy)]
+struct Place {
+    recovery: usize,
+    row: usize,
+}
+
+impl AlreadyYielded {
+    /// Adds the rows of a recovery: their ids in the list's order, a line each. The error states why it can't.
+    pub(crate) fn add(&mut self, ids: &str) -> Result<(), String> {
+        self.recoveries += 1;
+        let recovery = self.recoveries;
+        self.rows.extend(ids.lines().enumerate().map(|(row, id)| (id.to_owned(), Place { recovery, row })));
+        if self.rows.len() > MAX_ROWS {
+            return Err(format!("too many markers were deleted: {MAX_ROWS} listed backups may come again"));
+        }
+        Ok(())
+    }
+
+    /// How many of a page's rows are not to be yielded: all up to the last one that was. What has been in the list
+    /// throughout and comes before that one was yielded, too.
+    pub(crate) fn rows_to_drop<T: Row>(&self, rows: &[T]) -> usize {
+        if self.rows.is_empty() {
+            return 0;
+        }
+        rows.iter().rposition(|row| self.rows.contains_key(row.id())).map_or(0, |at| at + 1)
+    }
+
+    /// Forgets the rows up to those of a page that the listing can't return to.
+    pub(crate) fn forget(&mut self, page: &str) {
+        if self.rows.is_empty() {
+            return;
+        }
+        if let Some(passed) = page.lines().rev().find_map(|id| self.rows.get(id).copied()) {
+            self.rows.retain(|_, place| place.recovery != passed.recovery || place.row > passed.row);
+        }
+    }
+}

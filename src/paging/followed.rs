@@ -1,0 +1,18 @@
+//! [`Followed`]: the links that were followed, so that a cycle is detected before its first page is requested.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, RandomState};
+
+/// The next links that were followed, and the rows that their pages started with: a hash of each.
+#[derive(Default)]
+pub(crate) struct Followed {
+    hashes: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Followed {
+    /// Whether it was not there yet.
+    pub(crate) fn insert(&mut self, link_or_row: impl Hash) -> bool {
+        self.hashes.insert(self.hasher.hash_one(link_or_row))
+    }
+}
