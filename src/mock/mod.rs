@@ -49,6 +49,8 @@ pub use builders::{ErrorBuilder, PageBuilder};
 pub use cinder::Cinder;
 pub use fault::Fault;
 pub(crate) use list::List;
+#[cfg(test)]
+pub(crate) use list::PROJECT_ID;
 pub use row::{Row, rows};
 pub use service::Request;
 

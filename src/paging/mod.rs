@@ -8,6 +8,8 @@ pub(crate) mod listing;
 pub(crate) mod pager;
 pub(crate) mod read_ahead;
 pub(crate) mod recovery;
+#[cfg(all(test, feature = "mock"))]
+mod schedules;
 
 pub(crate) use listing::Listing;
 pub(crate) use pager::Pager;

@@ -5,6 +5,8 @@ pub(crate) mod call;
 pub(crate) mod endpoint;
 pub(crate) mod fault;
 pub(crate) mod hooks;
+#[cfg(test)]
+pub(crate) mod in_process;
 pub(crate) mod operation;
 pub(crate) mod retry;
 pub(crate) mod runtime;

@@ -1,0 +1,425 @@
+//! Every schedule of changes to a list during a listing: the list is right, or there is an error.
+//!
+//! The pager is the real one; the service is `mock::respond`, called in place of a connection. Before each response
+//! the tests choose what happens to the list, so that each run of a listing is one path through a tree of choices,
+//! and all paths are taken. Where the listing has seen the same responses and the list is the same, the rest is the
+//! same, too, and runs once.
+//!
+//! `SCHEDULES=all` runs the whole; by default, a part that takes less than a minute. `CONTRIBUTING.md` has the command.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::mock;
+use crate::transport::{Row, in_process};
+use crate::{Backup, BackupDetail, Client, Error, ListBackups, RetryPolicy};
+
+/// Whether to run the whole.
+fn all() -> bool {
+    std::env::var("SCHEDULES").is_ok_and(|value| value == "all")
+}
+
+/// How a list is listed.
+#[derive(Clone, Copy, Debug)]
+struct Config {
+    rows: usize,
+    limit: u32,
+    concurrency: usize,
+    prefetch: bool,
+    /// Whether every other response takes longer, so that later pages are read before earlier ones.
+    reordered: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Change {
+    Nothing,
+    InsertNewest,
+    /// Inserts a row with a time just after that of the row at this place.
+    InsertOlder(usize),
+    Delete(usize),
+    /// The row at this place leaves the filter, or comes back.
+    Toggle(usize),
+}
+
+/// What the service has, and which rows have been there and have fitted the filter throughout.
+#[derive(Clone)]
+struct World {
+    rows: Vec<(String, bool)>,
+    stayed: HashSet<String>,
+    deleted: HashSet<String>,
+    inserted: usize,
+}
+
+impl World {
+    fn new(rows: usize) -> Self {
+        let rows: Vec<_> = (0..rows).map(|row| (format!("r{row}"), true)).collect();
+        let stayed = rows.iter().map(|(id, _)| id.clone()).collect();
+        Self { rows, stayed, deleted: HashSet::new(), inserted: 0 }
+    }
+
+    /// Rows that were inserted are not changed again: nothing is promised of them.
+    fn changes(&self) -> Vec<Change> {
+        let mut changes = vec![Change::Nothing, Change::InsertNewest];
+        for (place, (id, _)) in self.rows.iter().enumerate().filter(|(_, (id, _))| id.starts_with('r')) {
+            if place > 0 {
+                changes.push(Change::InsertOlder(place));
+            }
+            changes.extend([Change::Delete(place), Change::Toggle(place)]);
+            debug_assert!(!self.deleted.contains(id));
+        }
+        changes
+    }
+
+    fn insert(&mut self, place: usize) {
+        self.rows.insert(place, (format!("n{}", self.inserted), true));
+        self.inserted += 1;
+    }
+
+    fn delete(&mut self, place: usize) {
+        let (id, _) = self.rows.remove(place);
+        self.stayed.remove(&id);
+        self.deleted.insert(id);
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match *change {
+            Change::Nothing => {}
+            Change::InsertNewest => self.insert(0),
+            Change::InsertOlder(place) => self.insert(place),
+            Change::Delete(place) => self.delete(place),
+            Change::Toggle(place) => {
+                let (id, fits) = &mut self.rows[place];
+                *fits = !*fits;
+                self.stayed.remove(id);
+            }
+        }
+    }
+
+    fn respond(&self, request: &reqwest::Request) -> (u16, String) {
+        let status = |fits: &bool| if *fits { "available" } else { "restoring" };
+        let rows: Vec<_> = self.rows.iter().map(|(id, fits)| mock::Row::new(id).status(status(fits))).collect();
+        let (path, query) = (request.url().path(), request.url().query().unwrap_or_default());
+        let response = mock::respond(&rows, &mock::Settings::default(), path, query, None);
+        (response.status, response.body.to_string())
+    }
+}
+
+/// The choices of one run, and how many there were each time.
+#[derive(Default)]
+struct Tape {
+    choices: Vec<(usize, usize)>,
+    at: usize,
+}
+
+impl Tape {
+    fn is_new(&self) -> bool {
+        self.at == self.choices.len()
+    }
+
+    fn choose(&mut self, options: usize) -> usize {
+        if self.is_new() {
+            self.choices.push((0, options));
+        }
+        let (choice, of) = self.choices[self.at];
+        assert_eq!(of, options, "a run is not the same every time");
+        self.at += 1;
+        choice
+    }
+
+    /// Goes on to the next run, if there is one.
+    fn advance(&mut self) -> bool {
+        self.at = 0;
+        while let Some((choice, options)) = self.choices.pop() {
+            if choice + 1 < options {
+                self.choices.push((choice + 1, options));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// One run of a listing.
+struct Run {
+    world: World,
+    tape: Tape,
+    changes_left: usize,
+    made: Vec<Change>,
+    /// All requests and responses.
+    history: DefaultHasher,
+    seen: HashSet<u64>,
+    /// The rest of this run was run before.
+    is_known: bool,
+}
+
+impl Run {
+    fn respond(&mut self, request: &reqwest::Request) -> (u16, String) {
+        if !self.is_known && self.changes_left > 0 {
+            if self.tape.is_new() && !self.seen.insert(self.state()) {
+                self.is_known = true;
+            } else {
+                let changes = self.world.changes();
+                let change = &changes[self.tape.choose(changes.len())];
+                self.changes_left -= usize::from(*change != Change::Nothing);
+                self.world.apply(change);
+                self.made.push(change.clone());
+            }
+        }
+        if self.is_known {
+            return (403, String::new());
+        }
+        let response = self.world.respond(request);
+        (request.url().query(), &response).hash(&mut self.history);
+        response
+    }
+
+    fn state(&self) -> u64 {
+        let mut state = self.history.clone();
+        let stayed = self.world.rows.iter().map(|(id, fits)| (id, fits, self.world.stayed.contains(id)));
+        (stayed.collect::<Vec<_>>(), self.changes_left).hash(&mut state);
+        state.finish()
+    }
+}
+
+/// Makes a request for a list of one of the two kinds.
+trait Listed: Row {
+    fn request(client: &Client) -> ListBackups<Self>;
+}
+
+impl Listed for Backup {
+    fn request(client: &Client) -> ListBackups {
+        client.list_backups()
+    }
+}
+
+impl Listed for BackupDetail {
+    fn request(client: &Client) -> ListBackups<Self> {
+        client.list_backups_detail()
+    }
+}
+
+fn client() -> Client {
+    let builder = Client::builder("http://192.0.2.1").project_id(mock::PROJECT_ID).token("token");
+    let builder = builder.retry(RetryPolicy::none()).http(|http| http.tls_certs_only([]).no_proxy());
+    builder.build().unwrap()
+}
+
+/// The pages of a listing, and the error that ended it.
+fn list<T: Listed>(client: &Client, config: &Config) -> (Vec<Vec<String>>, Option<Error>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    in_process::reorder(config.reordered);
+    let request = T::request(client).status("available").limit(config.limit);
+    let mut pages = request.concurrency(config.concurrency).prefetch(config.prefetch).pages();
+    let mut listed = Vec::new();
+    runtime.block_on(async {
+        loop {
+            match pages.try_next().await {
+                Ok(Some(page)) => listed.push(page.into_iter().map(|row| row.id().to_owned()).collect()),
+                Ok(None) => return (listed, None),
+                Err(error) => return (listed, Some(error)),
+            }
+        }
+    })
+}
+
+/// What is wrong with what was listed of a list that had so many rows.
+fn check(world: &World, config: &Config, pages: &[Vec<String>], error: Option<&Error>) -> Result<(), String> {
+    let listed: Vec<&String> = pages.iter().flatten().collect();
+    if listed.iter().collect::<HashSet<_>>().len() < listed.len() {
+        return Err("a row came twice".to_owned());
+    }
+    let of_them: Vec<_> = listed.into_iter().filter(|id| world.stayed.contains(*id)).collect();
+    let all: Vec<_> = (0..config.rows).map(|row| format!("r{row}")).collect();
+    let stayed: Vec<_> = all.iter().filter(|id| world.stayed.contains(*id)).collect();
+    let Some(error) = error else {
+        return if of_them == stayed { Ok(()) } else { Err("not all rows that stayed, in order".to_owned()) };
+    };
+    // Every row of small pages is tried.
+    let last_two = || pages.iter().filter(|page| !page.is_empty()).rev().take(2).flatten();
+    if !error.to_string().contains("the marker's backup was deleted") {
+        Err("another error".to_owned())
+    } else if !stayed.starts_with(&of_them) {
+        Err("not a start of what stayed".to_owned())
+    } else if config.limit <= 12 && last_two().any(|id| !world.deleted.contains(id)) {
+        Err("the listing could have continued".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+/// Runs every schedule with at most so many changes. Returns how many runs it took.
+fn explore<T: Listed>(client: &Client, config: &Config, changes: usize) -> usize {
+    let run = Run {
+        world: World::new(config.rows),
+        tape: Tape::default(),
+        changes_left: changes,
+        made: Vec::new(),
+        history: DefaultHasher::new(),
+        seen: HashSet::new(),
+        is_known: false,
+    };
+    let run = Arc::new(Mutex::new(run));
+    let service = Arc::clone(&run);
+    in_process::serve(move |request| service.lock().unwrap().respond(request));
+    let mut runs = 0;
+    loop {
+        let (pages, error) = list::<T>(client, config);
+        runs += 1;
+        let mut run = run.lock().unwrap();
+        if !run.is_known {
+            let wrong = check(&run.world, config, &pages, error.as_ref());
+            assert_eq!(wrong, Ok(()), "{config:?}, {:?}: {pages:?}, {error:?}", run.made);
+        }
+        if !run.tape.advance() {
+            return runs;
+        }
+        run.world = World::new(config.rows);
+        (run.changes_left, run.is_known) = (changes, false);
+        run.made.clear();
+        run.history = DefaultHasher::new();
+    }
+}
+
+fn configs(rows: impl IntoIterator<Item = usize>) -> Vec<Config> {
+    let mut configs = Vec::new();
+    for rows in rows {
+        for limit in 1..=3 {
+            for (concurrency, prefetch, reordered) in [
+                (1, false, false),
+                (1, true, false),
+                (2, true, false),
+                (2, true, true),
+                (3, true, false),
+                (3, true, true),
+                (4, true, false),
+                (4, true, true),
+            ] {
+                // Pages of one row are not read ahead.
+                if limit > 1 || concurrency <= 2 && !reordered {
+                    configs.push(Config { rows, limit, concurrency, prefetch, reordered });
+                }
+            }
+        }
+    }
+    configs
+}
+
+/// Runs the jobs on all processors.
+fn in_parallel<J: Send>(jobs: Vec<J>, job: impl Fn(&Client, J) -> usize + Sync) -> usize {
+    let jobs = Mutex::new(jobs.into_iter());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let work = || {
+            let (client, mut runs) = (client(), 0);
+            loop {
+                let next = jobs.lock().unwrap().next();
+                let Some(next) = next else { return runs };
+                runs += job(&client, next);
+            }
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    })
+}
+
+#[test]
+fn every_schedule_of_changes_yields_a_right_list() {
+    let (rows, changes) = if all() { (3..=6, 4) } else { (3..=4, 2) };
+    let runs = in_parallel(configs(rows), |client, config| {
+        let runs = explore::<Backup>(client, &config, changes) + explore::<BackupDetail>(client, &config, changes);
+        println!("{config:?}: {runs} runs");
+        runs
+    });
+    println!("{runs} runs");
+}
+
+/// A clean-up job deletes all rows that were listed but for some, while rows among them come back.
+#[derive(Clone, Debug)]
+struct CleanUp {
+    config: Config,
+    /// After this page.
+    page: usize,
+    survivors: Vec<usize>,
+    /// This many rows just after this one, which did not fit the filter before.
+    restored: Option<(usize, usize)>,
+}
+
+impl CleanUp {
+    fn run<T: Listed>(&self, client: &Client) {
+        let mut world = World::new(self.config.rows);
+        if let Some((place, number)) = self.restored {
+            for _ in 0..number {
+                world.insert(place + 1);
+                world.rows[place + 1].1 = false;
+            }
+        }
+        let world = Arc::new(Mutex::new(world));
+        let (shared, clean_up) = (Arc::clone(&world), self.clone());
+        let mut responses = 0;
+        in_process::serve(move |request| {
+            let mut world = shared.lock().unwrap();
+            if responses == clean_up.page {
+                let listed = clean_up.config.rows.min(clean_up.page * clean_up.config.limit as usize);
+                for row in (0..listed).filter(|row| !clean_up.survivors.contains(row)) {
+                    let place = world.rows.iter().position(|(id, _)| *id == format!("r{row}")).unwrap();
+                    world.delete(place);
+                }
+                world.rows.iter_mut().for_each(|(_, fits)| *fits = true);
+            }
+            responses += 1;
+            world.respond(request)
+        });
+        let (pages, error) = list::<T>(client, &self.config);
+        let wrong = check(&world.lock().unwrap(), &self.config, &pages, error.as_ref());
+        assert_eq!(wrong, Ok(()), "{self:?}: {pages:?}, {error:?}");
+    }
+}
+
+/// All sets of up to so many of these numbers.
+fn subsets(of: usize, at_most: usize) -> Vec<Vec<usize>> {
+    let mut subsets = vec![vec![]];
+    let mut from = 0;
+    for _ in 0..at_most {
+        let end = subsets.len();
+        for at in from..end {
+            let next = subsets[at].last().map_or(0, |last| last + 1);
+            for number in next..of {
+                subsets.push([&subsets[at][..], &[number]].concat());
+            }
+        }
+        from = end;
+    }
+    subsets
+}
+
+#[test]
+fn every_clean_up_yields_a_right_list() {
+    let limit = 14;
+    let mut jobs = Vec::new();
+    // Two pages, and three of four.
+    for (rows, at_most) in if all() { [(20, 4), (46, 4)] } else { [(20, 1), (46, 1)] } {
+        for (concurrency, prefetch) in [(1, false), (1, true), (2, true), (4, true)] {
+            for page in 1..=3 {
+                let listed = rows.min(page * limit);
+                for survivors in subsets(listed, at_most) {
+                    // After the first survivor, as many rows as fill a page, or a few.
+                    let first = survivors.first().copied().unwrap_or(0);
+                    for restored in [None, Some((first, limit)), Some((first, 3))] {
+                        let config = Config { rows, limit: limit as u32, concurrency, prefetch, reordered: false };
+                        jobs.push(CleanUp { config, page, survivors: survivors.clone(), restored });
+                    }
+                }
+            }
+        }
+    }
+    let runs = in_parallel(jobs, |client, job| {
+        job.run::<Backup>(client);
+        if all() {
+            job.run::<BackupDetail>(client);
+        }
+        1
+    });
+    println!("{runs} clean-ups");
+}
