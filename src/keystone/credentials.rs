@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::config::{Environment, Source};
-use super::settings::{ENDPOINT, NAMES, SECRETS, Settings};
+use super::settings::{Flag, Setting, Settings};
 use crate::Error;
 use crate::transport::RetryPolicy;
 
@@ -28,27 +28,27 @@ pub(super) type HttpSettings = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::Cl
 /// [`from_env`](Self::from_env) and [`from_cloud`](Self::from_cloud) follow the rules of openstacksdk:
 ///
 /// 1. what is set with the methods of this type;
-/// 2. with `OS_CLOUD`, or the name given to `from_cloud`: that cloud's entry in clouds.yaml; no other `OS_*`
-///    variable counts;
-/// 3. otherwise the variables `OS_AUTH_TYPE`, `OS_AUTH_URL`, `OS_USERNAME`, `OS_USER_ID`, `OS_PASSWORD`,
-///    `OS_USER_DOMAIN_NAME`, `OS_USER_DOMAIN_ID`, `OS_PROJECT_NAME`, `OS_PROJECT_ID`, `OS_TENANT_NAME`,
-///    `OS_TENANT_ID`, `OS_PROJECT_DOMAIN_NAME`, `OS_PROJECT_DOMAIN_ID`, `OS_DEFAULT_DOMAIN`,
-///    `OS_APPLICATION_CREDENTIAL_ID`, `OS_APPLICATION_CREDENTIAL_NAME`, `OS_APPLICATION_CREDENTIAL_SECRET`,
-///    `OS_TOKEN`, `OS_AUTH_TOKEN`, `OS_REGION_NAME`, `OS_INTERFACE`, `OS_ENDPOINT_TYPE`, `OS_CACERT` and
-///    `OS_INSECURE`;
-/// 4. without any of those, the only cloud in clouds.yaml. `OS_REGION_NAME`, `OS_INTERFACE`, `OS_ENDPOINT_TYPE`,
-///    `OS_CACERT` and `OS_INSECURE` by themselves apply to it.
+/// 2. with `OS_CLOUD`, or the name given to `from_cloud`: that cloud's entry in clouds.yaml. Where it has none,
+///    `OS_PASSWORD`, `OS_APPLICATION_CREDENTIAL_SECRET`, `OS_REGION_NAME`, `OS_INTERFACE` and `OS_CACERT` count, as with
+///    the `openstack` command; no other `OS_*` variable does, and one that says otherwise about the service or the
+///    project is a warning in the log. `OS_CLOUD=envvars` is the environment;
+/// 3. otherwise the variables `OS_AUTH_URL`, `OS_USERNAME`, `OS_PASSWORD` and so on: `OS_` and the name of any setting;
+/// 4. without any of those, the only cloud in clouds.yaml. `OS_REGION_NAME`, `OS_INTERFACE`, `OS_CACERT`, `OS_CERT`,
+///    `OS_KEY`, `OS_INSECURE`, and those of the service such as `OS_VOLUME_SERVICE_NAME`, by themselves apply to it.
+///
+/// "Signing in" of the [guide](crate::guide::signing_in) has a table of all settings.
 ///
 /// `VBS_ENDPOINT` takes the place of the catalog's endpoint in `from_env`. With it, `OS_TOKEN` and
-/// `OS_PROJECT_ID`, and without `OS_AUTH_URL`, no identity service is asked. An empty value is the same as none.
+/// `OS_PROJECT_ID`, and without `OS_AUTH_URL`, the identity service is not called. An empty value is the same as none.
 ///
 /// Files are `clouds.yaml`, `clouds.yml` or `clouds.json` in the working directory, in `openstack/` of the user's
 /// configuration directory, and in `/etc/openstack`: the first that exists counts. `OS_CLIENT_CONFIG_FILE`
 /// names another one. The entries of `secure.yaml`, which is searched for in the same way
-/// (`OS_CLIENT_SECURE_FILE`), are merged into it and take precedence. A `profile` is one of `clouds-public.yaml` or
-/// `otc`, the Open Telekom Cloud. `{region_name}` in an auth URL is replaced by the region. An entry may have a region,
-/// an interface and an endpoint of the service: `block_storage_region_name`, `block_storage_interface`,
-/// `block_storage_endpoint_override`.
+/// (`OS_CLIENT_SECURE_FILE`), are merged into it and take precedence. A `profile` is one of `clouds-public.yaml`
+/// (`OS_CLIENT_VENDOR_FILE`) or of the public clouds that openstacksdk ships, such as `otc`, the Open Telekom Cloud. A
+/// file is a regular one of at most 1 MiB. `{region_name}` in an auth URL is replaced by the region.
+///
+/// Without a domain, the project's is the user's, and the user's is `default`.
 ///
 /// An auth URL of `http://` sends the password in plain text, and through the proxy that `http_proxy` in the
 /// environment names, unless [`http`](Self::http) says otherwise.
@@ -88,21 +88,25 @@ impl Credentials {
     }
 
     fn explicit(auth_url: String, method: &str) -> Self {
-        Self::found((Settings::default(), Source::Code)).with("auth_url", auth_url, &[]).with("auth_type", method, &[])
+        Self::found((Settings::default(), Source::Code)).with(Setting::AuthUrl, auth_url, None).with(
+            Setting::AuthType,
+            method,
+            None,
+        )
     }
 
-    fn with(mut self, name: &'static str, value: impl Into<SecretString>, instead_of: &[&'static str]) -> Self {
-        self.settings.set(name, value.into(), instead_of);
+    fn with(mut self, setting: Setting, value: impl Into<SecretString>, instead_of: Option<Setting>) -> Self {
+        self.settings.set(setting, value.into(), instead_of);
         self
     }
 
     /// A user's name and password, and the auth URL, with or without its version (`https://iam.example/v3`). Where it is
     /// of `http://`, the network sees the password, and so does the proxy that `http_proxy` in the environment names.
     ///
-    /// The name needs a [domain](Self::user_domain_name);
+    /// Set the name's [domain](Self::user_domain_name), unless it is `default`;
     /// [`user_id`](Self::user_id) sets an id in its place.
     pub fn password(auth_url: impl Into<String>, user: impl Into<String>, password: impl Into<SecretString>) -> Self {
-        Self::explicit(auth_url.into(), "password").user_name(user).with("password", password, &[])
+        Self::explicit(auth_url.into(), "password").user_name(user).with(Setting::Password, password, None)
     }
 
     /// An application credential's id and secret. It has a project of its own.
@@ -115,8 +119,8 @@ impl Credentials {
         secret: impl Into<SecretString>,
     ) -> Self {
         Self::explicit(auth_url.into(), "v3applicationcredential")
-            .with("application_credential_id", id.into(), &[])
-            .with("application_credential_secret", secret, &[])
+            .with(Setting::ApplicationCredentialId, id.into(), None)
+            .with(Setting::ApplicationCredentialSecret, secret, None)
     }
 
     /// Another token, which is exchanged for one of the project.
@@ -124,7 +128,7 @@ impl Credentials {
     /// The new token expires when this one does, and can't be renewed: a listing that takes longer ends with
     /// [`Error::Token`].
     pub fn token(auth_url: impl Into<String>, token: impl Into<SecretString>) -> Self {
-        Self::explicit(auth_url.into(), "token").with("token", token, &["auth_token"])
+        Self::explicit(auth_url.into(), "token").with(Setting::Token, token, None)
     }
 
     /// The settings of the environment: `OS_CLOUD`, or `OS_*`, or the only cloud in clouds.yaml. See
@@ -149,59 +153,60 @@ impl Credentials {
 
     /// Sets the user's name.
     pub fn user_name(self, name: impl Into<String>) -> Self {
-        self.with("username", name.into(), &["user_id"])
+        self.with(Setting::Username, name.into(), Some(Setting::UserId))
     }
 
     /// Sets the user's id, which needs no domain.
     pub fn user_id(self, id: impl Into<String>) -> Self {
-        self.with("user_id", id.into(), &["username"])
+        self.with(Setting::UserId, id.into(), Some(Setting::Username))
     }
 
     /// Sets the name of the user's domain.
     pub fn user_domain_name(self, name: impl Into<String>) -> Self {
-        self.with("user_domain_name", name.into(), &["user_domain_id"])
+        self.with(Setting::UserDomainName, name.into(), Some(Setting::UserDomainId))
     }
 
     /// Sets the id of the user's domain.
     pub fn user_domain_id(self, id: impl Into<String>) -> Self {
-        self.with("user_domain_id", id.into(), &["user_domain_name"])
+        self.with(Setting::UserDomainId, id.into(), Some(Setting::UserDomainName))
     }
 
-    /// Sets the name of the project whose backups are listed. It needs a [domain](Self::project_domain_name).
+    /// Sets the name of the project whose backups are listed. Its [domain](Self::project_domain_name) is the user's,
+    /// unless it is set.
     pub fn project_name(self, name: impl Into<String>) -> Self {
-        self.with("project_name", name.into(), &["project_id", "tenant_id", "tenant_name"])
+        self.with(Setting::ProjectName, name.into(), Some(Setting::ProjectId))
     }
 
     /// Sets the id of the project whose backups are listed. It needs no domain.
     pub fn project_id(self, id: impl Into<String>) -> Self {
-        self.with("project_id", id.into(), &["project_name", "tenant_id", "tenant_name"])
+        self.with(Setting::ProjectId, id.into(), Some(Setting::ProjectName))
     }
 
     /// Sets the name of the project's domain.
     pub fn project_domain_name(self, name: impl Into<String>) -> Self {
-        self.with("project_domain_name", name.into(), &["project_domain_id"])
+        self.with(Setting::ProjectDomainName, name.into(), Some(Setting::ProjectDomainId))
     }
 
     /// Sets the id of the project's domain.
     pub fn project_domain_id(self, id: impl Into<String>) -> Self {
-        self.with("project_domain_id", id.into(), &["project_domain_name"])
+        self.with(Setting::ProjectDomainId, id.into(), Some(Setting::ProjectDomainName))
     }
 
     /// Sets the region. Default: the only one in which the catalog has the service.
     pub fn region(self, name: impl Into<String>) -> Self {
-        self.with("region_name", name.into(), &[])
+        self.with(Setting::RegionName, name.into(), None)
     }
 
     /// Sets the interface of the catalog's endpoint: `public`, `internal` or `admin`, or their old names such as
     /// `publicURL`. Default: `public`.
     pub fn interface(self, interface: impl Into<String>) -> Self {
-        self.with("interface", interface.into(), &["endpoint_type"])
+        self.with(Setting::Interface, interface.into(), None)
     }
 
     /// Sets the service's endpoint, in place of the catalog's. It has the forms that
     /// [`Client::builder`](crate::Client::builder) takes.
     pub fn endpoint(self, endpoint: impl Into<String>) -> Self {
-        self.with(ENDPOINT, endpoint.into(), &[])
+        self.with(Setting::Endpoint, endpoint.into(), None)
     }
 
     /// Sets what reqwest can do: proxies, root certificates. It serves the requests that sign in, and the
@@ -233,9 +238,9 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Credentials");
-        for name in NAMES {
-            if let Some(value) = self.settings.text(&[name]) {
-                debug.field(name, if SECRETS.contains(name) { &"[REDACTED]" } else { &value });
+        for setting in Setting::ALL {
+            if let Some(value) = self.settings.text(*setting) {
+                debug.field(setting.name(), if setting.is(Flag::Secret) { &"[REDACTED]" } else { &value });
             }
         }
         debug.field("retry", &self.retry).finish_non_exhaustive()

@@ -1,278 +1,132 @@
-//! clouds.yaml, secure.yaml and clouds-public.yaml: how they are read.
-//!
-//! Every value is read as text, as it is written: a project's id of 32 digits is no number, and a password of
-//! `1e3` not 1000. So nothing here goes through a value type of YAML, which would turn them into numbers.
+//! clouds.yaml, secure.yaml and clouds-public.yaml: how they are read, and what a cloud's entry has.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+use std::rc::Rc;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use super::settings::{Region, Setting, Settings, Values};
+use super::yaml::{self, Map, Node};
 
-use super::settings::{Region, Settings, Values, known};
+/// The largest file, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
 
-/// A file, as it is written.
+/// The bytes of a regular file, or none where there is no such file.
+pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let read = || -> io::Result<Result<_, String>> {
+        // Opening a FIFO would wait for whoever writes to it.
+        if !path.metadata()?.is_file() {
+            return Ok(Err("it is not a regular file".to_owned()));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+        let is_too_large = bytes.len() as u64 > MAX_SIZE;
+        Ok(if is_too_large { Err("it has more than 1 MiB".to_owned()) } else { Ok(Some(bytes)) })
+    };
+    match read() {
+        Ok(result) => result,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The longest key that an error quotes, in bytes.
+const MAX_NAME: usize = 40;
+
+/// The clouds of a file.
 #[derive(Default)]
-pub(super) struct File {
-    pub(super) clouds: BTreeMap<String, Settings>,
-    /// The profiles of clouds-public.yaml.
-    pub(super) public_clouds: BTreeMap<String, Settings>,
-}
+pub(super) struct Clouds(Map);
 
-/// Reads a file. The error does not quote the file: it may have secrets.
-pub(super) fn parse(text: &str) -> Result<File, String> {
-    match yaml_serde::from_str::<Option<File>>(text) {
-        Ok(file) => Ok(file.unwrap_or_default()),
-        Err(error) => {
-            let message = error.to_string();
-            // serde quotes the values that it refuses.
-            let place = error.location().map(|place| format!("line {}, column {}", place.line(), place.column()));
-            let place = place.unwrap_or_else(|| "an unknown line".to_owned());
-            let quotes = message.contains(['"', '\'']) || message.contains("invalid type: ");
-            Err(if quotes { format!("it is malformed at {place}") } else { message })
-        }
+impl Clouds {
+    /// Reads a file, or nothing where there is none. `key` is what the clouds are under.
+    pub(super) fn read(path: &Path, key: &str) -> Result<Option<Self>, String> {
+        let Some(bytes) = bytes(path)? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
+        Self::parse(&text, path.extension().is_some_and(|extension| extension == "json"), key).map(Some)
+    }
+
+    pub(super) fn parse(text: &str, is_json: bool, key: &str) -> Result<Self, String> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let root = if is_json { yaml::json(text)? } else { yaml::yaml(text)? };
+        let root = map(&root, "it")?;
+        let clouds = root.get(key).map(|clouds| map(clouds, key)).transpose()?;
+        Ok(Self(clouds.cloned().unwrap_or_default()))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(super) fn get(&self, cloud: &str) -> Result<Option<Settings>, String> {
+        self.0.get(cloud).map(|entry| settings(entry, &format!("the cloud {cloud:?}"))).transpose()
     }
 }
 
-/// The entries of a map, each of which is there once.
-fn entries<'de, A: MapAccess<'de>>(
-    mut map: A,
-    mut entry: impl FnMut(&str, &mut A) -> Result<(), A::Error>,
-) -> Result<(), A::Error> {
-    let mut seen = Vec::new();
-    while let Some(name) = map.next_key::<String>()? {
-        if seen.contains(&name) {
-            return Err(A::Error::custom(format!("the key `{name}` is there twice")));
-        }
-        entry(&name, &mut map)?;
-        seen.push(name);
-    }
-    Ok(())
-}
-
-/// A map that is read entry by entry.
-trait FromEntries: Default {
-    const EXPECTED: &'static str;
-
-    fn entry<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error>;
-
-    /// Takes what a merge key (`<<`) brings, unless it is set.
-    fn merge(&mut self, other: Self);
-
-    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
-    }
-}
-
-struct EntriesVisitor<T>(PhantomData<T>);
-
-impl<'de, T: FromEntries> Visitor<'de> for EntriesVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::EXPECTED)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        let (mut value, mut merged) = (T::default(), T::default());
-        entries(map, |name, map| {
-            if name == "<<" {
-                merged = map.next_value::<Merge<T>>()?.0;
-                return Ok(());
-            }
-            value.entry(name, map)
-        })?;
-        value.merge(merged);
-        Ok(value)
-    }
-}
-
-/// What `<<` has: a map, or several of which the earlier ones win.
-struct Merge<T>(T);
-
-impl<'de, T: FromEntries> Deserialize<'de> for Merge<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MergeVisitor<T>(PhantomData<T>);
-
-        impl<'de, T: FromEntries> Visitor<'de> for MergeVisitor<T> {
-            type Value = Merge<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map, or a list of maps")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Merge<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Merge)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Merge<T>, A::Error> {
-                let mut all = T::default();
-                while let Some(Merge(value)) = list.next_element()? {
-                    all.merge(value);
+/// A cloud's entry, or a region's values.
+fn settings(entry: &Node, place: &str) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    for (name, node) in map(entry, place)? {
+        match name.as_str() {
+            "auth" => {
+                let place = format!("`auth` of {place}");
+                for (name, node) in map(node, &place)? {
+                    value(&mut settings.auth, &mut settings.unknown, name, node, &place)?;
                 }
-                Ok(Merge(all))
+            }
+            "regions" => settings.regions = regions(node, place)?,
+            _ => value(&mut settings.entry, &mut settings.unknown, name, node, place)?,
+        }
+    }
+    Ok(settings)
+}
+
+/// Takes a value, if its name is understood. Files may have `-` for `_`.
+fn value(values: &mut Values, unknown: &mut Vec<String>, name: &str, node: &Node, place: &str) -> Result<(), String> {
+    let known = name.replace('-', "_");
+    match (Setting::of_name(&known), node) {
+        (_, Node::Null) => {}
+        // Each service may have one, and none is needed.
+        (None, _) if known.ends_with("api_version") => {}
+        // Where a blank or colon is missing, a value is part of the key.
+        (None, _) if known.len() > MAX_NAME || known.contains(|c: char| c != '_' && !c.is_ascii_lowercase()) => {}
+        (None, _) => unknown.push(name.to_owned()),
+        (Some(_), Node::Text(text)) => {
+            let is_other = !text.is_empty() && values.insert(known, text.as_str().into()).is_some();
+            if is_other {
+                return Err(format!("{name} of {place} is there twice, once with `-` and once with `_`"));
             }
         }
-
-        deserializer.deserialize_any(MergeVisitor(PhantomData))
-    }
-}
-
-/// Implements [`Deserialize`] where there is [`FromEntries`].
-macro_rules! deserialize {
-    ($($type:ty),*) => {
-        $(impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <Self as FromEntries>::deserialize(deserializer)
-            }
-        })*
-    };
-}
-
-deserialize!(File, Settings, Clouds, Auth, RegionEntry);
-
-impl FromEntries for File {
-    const EXPECTED: &'static str = "a map with `clouds`";
-
-    fn entry<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "clouds" => self.clouds = map.next_value::<Option<Clouds>>()?.unwrap_or_default().0,
-            "public-clouds" => self.public_clouds = map.next_value::<Option<Clouds>>()?.unwrap_or_default().0,
-            _ => drop(map.next_value::<IgnoredAny>()?),
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) {
-        for (name, cloud) in other.clouds {
-            self.clouds.entry(name).or_insert(cloud);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Clouds(BTreeMap<String, Settings>);
-
-impl FromEntries for Clouds {
-    const EXPECTED: &'static str = "a map of clouds by their names";
-
-    fn entry<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        self.0.insert(name.to_owned(), map.next_value::<Option<Settings>>()?.unwrap_or_default());
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) {
-        for (name, cloud) in other.0 {
-            self.0.entry(name).or_insert(cloud);
-        }
-    }
-}
-
-impl FromEntries for Settings {
-    const EXPECTED: &'static str = "a map with the settings of a cloud";
-
-    fn entry<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "auth" => self.auth = map.next_value::<Option<Auth>>()?.unwrap_or_default().0,
-            "regions" => {
-                let regions = map.next_value::<Option<Vec<RegionEntry>>>()?.unwrap_or_default();
-                let named = regions.into_iter().filter(|region| !region.name.is_empty());
-                self.regions = named.map(|RegionEntry { name, values }| Region { name, values }).collect();
-            }
-            _ => value(&mut self.top, name, map)?,
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) {
-        // As YAML has it: a key of the map hides the same key of the other, `auth` as a whole.
-        for (name, value) in other.top {
-            self.top.entry(name).or_insert(value);
-        }
-        if self.auth.is_empty() {
-            self.auth = other.auth;
-        }
-        if self.regions.is_empty() {
-            self.regions = other.regions;
-        }
-    }
-}
-
-#[derive(Default)]
-struct Auth(Values);
-
-impl FromEntries for Auth {
-    const EXPECTED: &'static str = "a map with the settings of `auth`";
-
-    fn entry<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        value(&mut self.0, name, map)
-    }
-
-    fn merge(&mut self, other: Self) {
-        for (name, value) in other.0 {
-            self.0.entry(name).or_insert(value);
-        }
-    }
-}
-
-/// Reads a value where its name is known.
-fn value<'de, A: MapAccess<'de>>(values: &mut Values, name: &str, map: &mut A) -> Result<(), A::Error> {
-    let Some(known) = known(name) else {
-        map.next_value::<IgnoredAny>()?;
-        return Ok(());
-    };
-    let text = map.next_value::<Option<String>>()?.filter(|text| !text.is_empty());
-    if let Some(text) = text {
-        values.insert(known, text.into());
+        (Some(_), _) => return Err(format!("{name} of {place} is not a text")),
     }
     Ok(())
 }
 
-/// A region: its name, or a map with its name and its settings.
-#[derive(Default)]
-struct RegionEntry {
-    name: String,
-    values: Settings,
+/// Regions, by name or as a map with their names and settings.
+fn regions(node: &Node, place: &str) -> Result<Vec<Region>, String> {
+    let fault = || format!("`regions` of {place} is not a list of names, or of maps with `name` and `values`");
+    let nodes: &[Rc<Node>] = match node {
+        Node::Null => &[],
+        Node::List(nodes) => nodes,
+        _ => return Err(fault()),
+    };
+    let region = |node: &Rc<Node>| match &**node {
+        Node::Text(name) => Ok(Region { name: name.clone(), values: Settings::default() }),
+        Node::Map(map) => {
+            let Some(Node::Text(name)) = map.get("name").map(|name| &**name) else { return Err(fault()) };
+            let place = format!("the region {name:?} of {place}");
+            let values = map.get("values").map(|values| settings(values, &place)).transpose()?;
+            Ok(Region { name: name.clone(), values: values.unwrap_or_default() })
+        }
+        _ => Err(fault()),
+    };
+    nodes.iter().map(region).filter(|region| !matches!(region, Ok(region) if region.name.is_empty())).collect()
 }
 
-impl FromEntries for RegionEntry {
-    const EXPECTED: &'static str = "the name of a region, or a map with `name` and `values`";
-
-    fn entry<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        match name {
-            "name" => self.name = map.next_value()?,
-            "values" => self.values = map.next_value::<Option<Settings>>()?.unwrap_or_default(),
-            _ => drop(map.next_value::<IgnoredAny>()?),
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) {
-        if self.name.is_empty() {
-            *self = other;
-        }
-    }
-
-    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RegionVisitor;
-
-        impl<'de> Visitor<'de> for RegionVisitor {
-            type Value = RegionEntry;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(RegionEntry::EXPECTED)
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<RegionEntry, E> {
-                Ok(RegionEntry { name: name.to_owned(), values: Settings::default() })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RegionEntry, A::Error> {
-                EntriesVisitor(PhantomData).visit_map(map)
-            }
-        }
-
-        deserializer.deserialize_any(RegionVisitor)
+fn map<'a>(node: &'a Node, place: &str) -> Result<&'a Map, String> {
+    const EMPTY: &Map = &Map::new();
+    match node {
+        Node::Map(map) => Ok(map),
+        Node::Null => Ok(EMPTY),
+        _ => Err(format!("{place} is not a map")),
     }
 }

@@ -11,6 +11,8 @@ mod resolve;
 mod secret;
 mod session;
 mod settings;
+mod tls;
+mod yaml;
 
 pub use credentials::Credentials;
 pub(crate) use secret::Secret;
@@ -78,10 +80,18 @@ pub(crate) mod generated {
 
 crate::transport::hooks::hooks!(generated::Client);
 
+fn invalid(setting: &'static str, reason: impl Into<String>) -> Error {
+    Error::InvalidConfig { setting, reason: reason.into() }
+}
+
 /// What is shown of the settings in a clouds.yaml, for the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) fn fuzzing_clouds(text: &str) -> Result<String, String> {
-    let file = file::parse(text)?;
-    let clouds = file.clouds.into_iter().chain(file.public_clouds);
-    Ok(clouds.map(|(_, settings)| format!("{:?}", Credentials::found((settings, config::Source::Code)))).collect())
+    let _ = file::Clouds::parse(text, true, "clouds");
+    let clouds = file::Clouds::parse(text, false, "clouds")?;
+    let shown = |name| {
+        let settings = clouds.get(name)?.unwrap_or_default();
+        Ok(format!("{:?}", Credentials::found((settings, config::Source::Code))))
+    };
+    clouds.names().map(shown).collect()
 }

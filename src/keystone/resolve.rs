@@ -1,22 +1,25 @@
 //! From [`Credentials`] to a [`Plan`]: what is missing, and what the request to sign in has.
 
-#[cfg(feature = "rustls")]
-use std::fmt;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::catalog;
-use super::config::{Source, variable};
-use super::credentials::{Credentials, HttpSettings};
+use super::catalog::{self, Wanted};
+use super::config::Source;
+use super::credentials::Credentials;
 use super::generated::types::{
     ApplicationCredential, Auth, Identity, Method, PasswordMethod, ProjectScope, Reference, Scope, SignIn, TokenMethod,
     User,
 };
+use super::invalid;
 use super::secret::Secret;
-use super::settings::{ENDPOINT, Settings, boolean};
+use super::settings::{Flag, Origin, Setting, Settings, variable};
+use super::tls::Http;
 use crate::Error;
 use crate::transport::{RetryPolicy, endpoint};
+
+/// Part of an auth URL or an endpoint, in place of the region.
+const REGION: &str = "{region_name}";
 
 /// What to do, once all settings are known.
 pub(super) struct Plan {
@@ -27,8 +30,8 @@ pub(super) struct Plan {
     /// The project that was chosen.
     pub(super) project: Project,
     pub(super) endpoint: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) interface: String,
+    /// Without an endpoint, what to look for in the catalog.
+    pub(super) wanted: Wanted,
     pub(super) http: Http,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: RetryPolicy,
@@ -52,67 +55,22 @@ pub(super) struct Project {
     pub(super) name: Option<String>,
 }
 
-/// What is set on reqwest's builders.
-#[derive(Clone)]
-pub(super) struct Http {
-    #[cfg(feature = "rustls")]
-    certificates: Option<Vec<reqwest::Certificate>>,
-    #[cfg(feature = "rustls")]
-    insecure: bool,
-    settings: Vec<HttpSettings>,
-}
-
-impl Http {
-    pub(super) fn apply(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-        #[cfg(feature = "rustls")]
-        let builder = match &self.certificates {
-            Some(certificates) => builder.tls_certs_only(certificates.clone()),
-            None => builder,
-        };
-        #[cfg(feature = "rustls")]
-        let builder = if self.insecure { builder.tls_danger_accept_invalid_certs(true) } else { builder };
-        self.settings.iter().fold(builder, |builder, settings| settings(builder))
-    }
-}
-
 impl Credentials {
     pub(super) fn resolve(mut self) -> Result<Plan, Error> {
         let region = self.region_name()?;
         if let Some(name) = &region
-            && let Some(region) = self.settings.regions.iter().find(|region| region.name == *name)
+            && let Some(special) = self.settings.regions.iter().find(|region| region.name == *name)
         {
-            // Those of the region are more special than those of the cloud.
-            let Settings { top, auth, .. } = region.values.clone();
-            let explicit = std::mem::take(&mut self.settings.explicit);
-            let special = Settings { explicit, top, auth, regions: Vec::new() };
-            self.settings = special.or(std::mem::take(&mut self.settings));
+            // The region's settings override the cloud's.
+            self.settings = special.values.clone().or(std::mem::take(&mut self.settings));
         }
-        let tls = self.http_settings()?;
-        let text = |names: &[&str]| self.settings.text(names).map(str::to_owned);
-        let project = Project { id: text(&["project_id", "tenant_id"]), name: text(&["project_name", "tenant_name"]) };
-        let endpoint = text(&[
-            ENDPOINT,
-            "block_storage_endpoint_override",
-            "volumev3_endpoint_override",
-            "volume_endpoint_override",
-        ]);
-        // What is for this service is before what is for all.
-        let interface = text(&[
-            "block_storage_interface",
-            "volumev3_interface",
-            "volume_interface",
-            "block_storage_endpoint_type",
-            "volumev3_endpoint_type",
-            "volume_endpoint_type",
-            "interface",
-            "endpoint_type",
-        ]);
-        let interface = interface.unwrap_or_else(|| "public".to_owned());
-        let service_region =
-            text(&["block_storage_region_name", "volumev3_region_name", "volume_region_name", "region_name"]);
-        let token = self.settings.first(&["token", "auth_token"]).cloned();
-        let has_url = self.settings.text(&["auth_url"]).is_some();
-        let sign_in = if !has_url && endpoint.is_some() && token.is_some() {
+        let http = self.http_settings()?;
+        let text = |setting| self.settings.text(setting).map(str::to_owned);
+        let project = Project { id: text(Setting::ProjectId), name: text(Setting::ProjectName) };
+        let endpoint = self.templated(Setting::Endpoint, region.as_deref())?;
+        let interface = text(Setting::Interface).unwrap_or_else(|| "public".to_owned());
+        let token = self.settings.get(Setting::Token).cloned();
+        let sign_in = if !self.settings.is_set(Setting::AuthUrl) && endpoint.is_some() && token.is_some() {
             None
         } else {
             Some(self.request(region.as_deref(), &project)?)
@@ -122,47 +80,63 @@ impl Credentials {
             sign_in,
             project,
             endpoint,
-            region: service_region.or(region),
-            interface: catalog::interface(&interface).to_owned(),
-            http: tls,
+            wanted: Wanted {
+                // One service may have a region of its own.
+                region: text(Setting::RegionName).or(region),
+                interface: catalog::interface(&interface).to_owned(),
+                service_type: text(Setting::ServiceType),
+                service_name: text(Setting::ServiceName),
+            },
+            http,
             timeout: self.timeout,
             retry: self.retry,
         })
     }
 
     fn request(&self, region: Option<&str>, project: &Project) -> Result<Request, Error> {
+        let method = self.method()?;
         let auth_url = self.auth_url(region)?;
-        let mut scope = self.scope(project)?;
-        let mut identity = Identity { methods: Vec::new(), password: None, application_credential: None, token: None };
-        let (method, secret) = match self.method()? {
+        let mut scope = self.scope(method, project)?;
+        let mut identity =
+            Identity { methods: vec![method], password: None, application_credential: None, token: None };
+        let secret = match method {
             Method::Password => {
-                let secret = self.need_secret("password", &["password"])?;
+                let secret = self.need_secret(Setting::Password)?;
                 let user = User { password: Some(Secret(secret.clone())), ..self.user()? };
                 identity.password = Some(PasswordMethod { user });
-                (Method::Password, secret)
+                secret
             }
             Method::Token => {
-                let secret = self.need_secret("token", &["token", "auth_token"])?;
+                let secret = self.need_secret(Setting::Token)?;
                 identity.token = Some(TokenMethod { id: Secret(secret.clone()) });
-                (Method::Token, secret)
+                secret
             }
             Method::ApplicationCredential => {
-                let name = "application_credential_secret";
-                let secret = self.need_secret(name, &[name])?;
+                let secret = self.need_secret(Setting::ApplicationCredentialSecret)?;
                 identity.application_credential = Some(self.application_credential_body(secret.clone())?);
                 // It has a project of its own, and is refused where the request has one.
                 scope = None;
-                (Method::ApplicationCredential, secret)
+                secret
             }
         };
-        identity.methods.push(method);
         let renewable = method != Method::Token;
         Ok(Request { auth_url, body: SignIn { auth: Auth { identity, scope } }, secret, renewable })
     }
 
     fn method(&self) -> Result<Method, Error> {
-        let is_set = |names: &[&str]| self.settings.first(names).is_some();
-        match self.settings.text(&["auth_type"]) {
+        let is_set = |setting| self.settings.is_set(setting);
+        let has_secret =
+            [Setting::ApplicationCredentialSecret, Setting::Token, Setting::Password].into_iter().any(is_set);
+        if let Some(key) = [Setting::AccessKey, Setting::SecretKey].into_iter().find(|key| !has_secret && is_set(*key))
+        {
+            let reason = format!(
+                "{} is set, but AK/SK (an access key and a secret key) is not supported: a password, an application \
+                 credential or a token is needed",
+                self.name(key)
+            );
+            return Err(invalid("auth_type", reason));
+        }
+        match self.settings.text(Setting::AuthType) {
             Some("password" | "v3password") => Ok(Method::Password),
             Some("token" | "v3token") => Ok(Method::Token),
             Some("v3applicationcredential" | "application_credential") => Ok(Method::ApplicationCredential),
@@ -170,137 +144,143 @@ impl Credentials {
                 "auth_type",
                 format!(
                     "{} is {other:?}, where password, token and v3applicationcredential are supported",
-                    self.name("auth_type")
+                    self.name(Setting::AuthType)
                 ),
             )),
-            None if is_set(&["application_credential_secret"]) => Ok(Method::ApplicationCredential),
-            None if is_set(&["token", "auth_token"]) && !is_set(&["password"]) => Ok(Method::Token),
+            None if is_set(Setting::ApplicationCredentialSecret) => Ok(Method::ApplicationCredential),
+            None if is_set(Setting::Token) && !is_set(Setting::Password) => Ok(Method::Token),
             None => Ok(Method::Password),
         }
     }
 
     fn user(&self) -> Result<User, Error> {
-        let (id, name) = (self.settings.text(&["user_id"]), self.settings.text(&["username"]));
-        let mut user = User::default();
-        match (id, name) {
-            (Some(id), _) => user.id = Some(id.to_owned()),
-            (None, Some(name)) => {
-                user.name = Some(name.to_owned());
-                user.domain = Some(self.domain("user_domain_name", "user_domain_id", "username")?);
-            }
-            (None, None) => return Err(self.missing("username", "user_id")),
+        let text = |setting| self.settings.text(setting).map(str::to_owned);
+        match (text(Setting::UserId), text(Setting::Username)) {
+            (Some(id), _) => Ok(User { id: Some(id), ..User::default() }),
+            (None, Some(name)) => Ok(User { name: Some(name), domain: Some(self.user_domain()), ..User::default() }),
+            (None, None) => Err(self.missing(Setting::Username, Some(Setting::UserId))),
         }
-        Ok(user)
     }
 
     fn application_credential_body(&self, secret: SecretString) -> Result<ApplicationCredential, Error> {
-        let text = |name| self.settings.text(&[name]);
-        let (id, name) = (text("application_credential_id"), text("application_credential_name"));
-        let has_user = text("user_id").or(text("username")).is_some();
-        let by_name = match (&self.source, id, name) {
+        let text = |setting| self.settings.text(setting).map(str::to_owned);
+        let (id, name) = (text(Setting::ApplicationCredentialId), text(Setting::ApplicationCredentialName));
+        let has_user = self.settings.is_set(Setting::UserId) || self.settings.is_set(Setting::Username);
+        let secret = Secret(secret);
+        match (&self.source, id, name) {
             // The constructor has one argument for both.
-            (Source::Code, id, _) => id.filter(|_| has_user),
-            (_, None, name) => name,
-            _ => None,
-        };
-        let mut body = ApplicationCredential { id: None, name: None, user: None, secret: Secret(secret) };
-        match (by_name, id) {
-            (Some(name), _) => {
-                body.name = Some(name.to_owned());
-                body.user = Some(self.user()?);
+            (Source::Code, Some(name), _) if has_user => {
+                Ok(ApplicationCredential { id: None, name: Some(name), user: Some(self.user()?), secret })
             }
-            (None, Some(id)) => body.id = Some(id.to_owned()),
-            (None, None) => return Err(self.missing("application_credential_id", "application_credential_name")),
+            (_, Some(id), _) => Ok(ApplicationCredential { id: Some(id), name: None, user: None, secret }),
+            (_, None, Some(name)) => {
+                Ok(ApplicationCredential { id: None, name: Some(name), user: Some(self.user()?), secret })
+            }
+            (_, None, None) => {
+                Err(self.missing(Setting::ApplicationCredentialId, Some(Setting::ApplicationCredentialName)))
+            }
         }
-        Ok(body)
     }
 
-    fn scope(&self, project: &Project) -> Result<Option<Scope>, Error> {
-        let no_project = project.id.is_none() && project.name.is_none();
-        let other_scope = |name: &&&str| {
-            self.settings.text(&[name]).is_some() && (no_project || ["trust_id", "system_scope"].contains(name))
-        };
-        if let Some(name) = ["trust_id", "system_scope", "domain_id", "domain_name"].iter().find(other_scope) {
+    fn scope(&self, method: Method, project: &Project) -> Result<Option<Scope>, Error> {
+        let has_project = project.id.is_some() || project.name.is_some();
+        let others = [Setting::TrustId, Setting::SystemScope, Setting::DomainId, Setting::DomainName];
+        let of_domain = [Setting::DomainId, Setting::DomainName];
+        let other = |setting: &Setting| self.settings.is_set(*setting) && !(has_project && of_domain.contains(setting));
+        if let Some(setting) = others.into_iter().find(other) {
             let reason =
-                format!("{} is set: only a project is supported, because a list is a project's", self.name(name));
+                format!("{} is set: only a project is supported, because a list is a project's", self.name(setting));
             return Err(invalid("scope", reason));
         }
-        let mut scope = ProjectScope { id: None, name: None, domain: None };
-        match (&project.id, &project.name) {
-            (Some(id), _) => scope.id = Some(id.clone()),
-            (None, Some(name)) if self.method()? != Method::ApplicationCredential => {
-                scope.name = Some(name.clone());
-                scope.domain = Some(self.domain("project_domain_name", "project_domain_id", "project_name")?);
+        let project = match (&project.id, &project.name) {
+            (Some(id), _) => ProjectScope { id: Some(id.clone()), name: None, domain: None },
+            (None, Some(name)) if method != Method::ApplicationCredential => {
+                ProjectScope { id: None, name: Some(name.clone()), domain: Some(self.project_domain()) }
             }
             _ => return Ok(None),
-        }
-        Ok(Some(Scope { project: scope }))
+        };
+        Ok(Some(Scope { project }))
     }
 
-    /// The domain that a name is in.
-    fn domain(&self, name: &'static str, id: &str, of: &str) -> Result<Reference, Error> {
-        let text = |name: &str| self.settings.text(&[name]).map(str::to_owned);
-        for (id, name) in [
-            (id, name),
-            ("domain_id", "domain_name"),
-            ("default_domain_id", "default_domain_name"),
-            ("default_domain", ""),
-        ] {
-            match (text(id), text(name)) {
-                (Some(id), _) => return Ok(Reference { id: Some(id), name: None }),
-                (None, Some(name)) => return Ok(Reference { id: None, name: Some(name) }),
-                (None, None) => {}
-            }
-        }
-        let error = self.missing(name, id);
-        Err(match error {
-            Error::InvalidConfig { setting, reason } => {
-                invalid(setting, format!("{} is a name, which needs its domain: {reason}", self.name(of)))
-            }
-            other => other,
-        })
+    fn user_domain(&self) -> Reference {
+        let own = self.reference(Setting::UserDomainId, Setting::UserDomainName);
+        own.or_else(|| self.general_domain()).unwrap_or_else(default_domain)
     }
 
-    fn need_secret(&self, name: &'static str, names: &[&str]) -> Result<SecretString, Error> {
-        self.settings.first(names).cloned().ok_or_else(|| self.missing(name, ""))
+    /// Without a domain of its own, the project is in the user's.
+    fn project_domain(&self) -> Reference {
+        let own = self.reference(Setting::ProjectDomainId, Setting::ProjectDomainName);
+        own.or_else(|| self.general_domain()).unwrap_or_else(|| self.user_domain())
+    }
+
+    /// The domain of both.
+    fn general_domain(&self) -> Option<Reference> {
+        self.reference(Setting::DomainId, Setting::DomainName)
+            .or_else(|| self.reference(Setting::DefaultDomainId, Setting::DefaultDomainName))
+            .or_else(|| self.reference(Setting::DefaultDomain, Setting::DefaultDomainName))
+    }
+
+    fn reference(&self, id: Setting, name: Setting) -> Option<Reference> {
+        let text = |setting| self.settings.text(setting).map(str::to_owned);
+        match (text(id), text(name)) {
+            (None, None) => None,
+            (Some(id), _) => Some(Reference { id: Some(id), name: None }),
+            (None, name) => Some(Reference { id: None, name }),
+        }
+    }
+
+    fn need_secret(&self, setting: Setting) -> Result<SecretString, Error> {
+        self.settings.get(setting).cloned().ok_or_else(|| self.missing(setting, None))
     }
 
     /// The region that is chosen.
     fn region_name(&self) -> Result<Option<String>, Error> {
-        let known: Vec<_> = self.settings.regions.iter().map(|region| region.name.as_str()).collect();
-        match (self.settings.text(&["region_name"]), known.as_slice()) {
+        let Settings { regions, regions_of_profile, .. } = &self.settings;
+        let known: Vec<_> = regions.iter().map(|region| region.name.as_str()).collect();
+        match (self.settings.general(Setting::RegionName), known.as_slice()) {
             (Some(name), _) if name.contains(',') => {
-                Err(invalid("region", format!("{} is {name:?}: choose one of these", self.name("region_name"))))
+                let reason = format!("{} is {name:?}: choose one of these", self.name(Setting::RegionName));
+                Err(invalid("region", reason))
             }
             (Some(name), _) => Ok(Some(name.to_owned())),
             (None, []) => Ok(None),
             (None, [only]) => Ok(Some((*only).to_owned())),
-            (None, several) => {
-                let reason =
-                    format!("{} is not set, and there are several: {}", self.name("region_name"), several.join(", "));
-                Err(invalid("region", reason))
+            // The catalog decides.
+            (None, _)
+                if *regions_of_profile
+                    && !self.settings.text(Setting::AuthUrl).unwrap_or_default().contains(REGION) =>
+            {
+                Ok(None)
             }
+            (None, several) => {
+                let missing = self.not_set(Setting::RegionName, None);
+                Err(invalid("region", format!("{missing}, and there are several: {}", several.join(", "))))
+            }
+        }
+    }
+
+    /// An address, with the region in its place.
+    fn templated(&self, setting: Setting, region: Option<&str>) -> Result<Option<String>, Error> {
+        match (self.settings.text(setting), region) {
+            (None, _) => Ok(None),
+            (Some(template), Some(region)) => Ok(Some(template.replace(REGION, region))),
+            (Some(template), None) if template.contains(REGION) => {
+                let missing = self.not_set(Setting::RegionName, None);
+                Err(invalid("region", format!("{} has {REGION}, and {missing}", self.name(setting))))
+            }
+            (Some(address), None) => Ok(Some(address.to_owned())),
         }
     }
 
     /// Where the identity service is, up to where the contract's path begins.
     fn auth_url(&self, region: Option<&str>) -> Result<String, Error> {
-        const REGION: &str = "{region_name}";
-        let Some(template) = self.settings.text(&["auth_url"]) else {
+        let Some(url) = self.templated(Setting::AuthUrl, region)? else {
             // With an endpoint, a token will do.
-            let other = if self.settings.text(&[ENDPOINT]).is_some() { "token" } else { "" };
-            return Err(self.missing("auth_url", other));
+            let other = Some(Setting::Token).filter(|_| self.settings.is_set(Setting::Endpoint));
+            return Err(self.missing(Setting::AuthUrl, other));
         };
-        let name = self.name("auth_url");
-        let url = match region {
-            Some(region) => template.replace(REGION, region),
-            None if template.contains(REGION) => {
-                let reason = format!("{name} has {REGION}, and {} is not set", self.name("region_name"));
-                return Err(invalid("region", reason));
-            }
-            None => template.to_owned(),
-        };
-        // The version before is on the same host.
+        let name = self.name(Setting::AuthUrl);
+        // Keystone v2 and v3 share a host.
         let url = url.trim_end_matches('/');
         let url = url.strip_suffix("/v2.0").unwrap_or(url);
         match endpoint::parse(url) {
@@ -311,77 +291,59 @@ impl Credentials {
         }
     }
 
-    fn http_settings(&self) -> Result<Http, Error> {
-        let flag = |name: &'static str| match self.settings.text(&[name]) {
-            None => Ok(None),
-            Some(text) => boolean(text).map(Some).ok_or_else(|| {
-                invalid("insecure", format!("{} is {text:?}, where true or false is needed", self.name(name)))
-            }),
-        };
-        let insecure = if flag("insecure")? == Some(true) {
-            Some("insecure")
-        } else {
-            (flag("verify")? == Some(false)).then_some("verify")
-        };
-        let cacert = self.settings.text(&["cacert"]).filter(|_| insecure.is_none());
-        if cfg!(not(feature = "rustls"))
-            && let Some(name) = insecure.or(cacert.map(|_| "cacert"))
-        {
-            return Err(invalid("http", format!("{} needs a TLS feature, such as rustls", self.name(name))));
+    /// How a setting is called where it comes from, or would come from.
+    pub(super) fn name(&self, setting: Setting) -> String {
+        match self.settings.find(setting) {
+            Some((Origin::Code, _)) => setting.name().to_owned(),
+            Some((Origin::Variable(name), _)) => name,
+            Some((Origin::File(name), _)) => self.in_source(&name),
+            None => self.unset_name(setting),
         }
-        if let Some(name) = insecure {
-            tracing::warn!(target: "vbs_client::sign_in", "certificates are not verified: {} says so", self.name(name));
-        }
-        Ok(Http {
-            #[cfg(feature = "rustls")]
-            certificates: cacert.map(|path| self.certificates(path)).transpose()?,
-            #[cfg(feature = "rustls")]
-            insecure: insecure.is_some(),
-            settings: self.http.clone(),
+    }
+
+    fn unset_name(&self, setting: Setting) -> String {
+        self.in_source(&match &self.source {
+            Source::Environment => variable(setting.name()),
+            _ => setting.name().to_owned(),
         })
     }
 
-    #[cfg(feature = "rustls")]
-    fn certificates(&self, path: &str) -> Result<Vec<reqwest::Certificate>, Error> {
-        use std::path::PathBuf;
-
-        let name = self.name("cacert");
-        let path = match (path.strip_prefix("~/"), std::env::home_dir()) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(path),
-        };
-        let fault = |error: &dyn fmt::Display| invalid("cacert", format!("{name}: {}: {error}", path.display()));
-        let pem = std::fs::read(&path).map_err(|error| fault(&error))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fault(&error))?;
-        if certificates.is_empty() {
-            return Err(fault(&"it has no certificates"));
-        }
-        Ok(certificates)
-    }
-
-    /// How a setting is called where it comes from.
-    fn name(&self, setting: &str) -> String {
+    fn in_source(&self, name: &str) -> String {
         match &self.source {
-            Source::Code => setting.to_owned(),
-            Source::Environment => variable(setting),
-            Source::File { cloud, path } => format!("{setting} of the cloud {cloud:?} in {}", path.display()),
+            Source::Code | Source::Environment => name.to_owned(),
+            Source::File { cloud, path } => format!("{name} of the cloud {cloud:?} in {}", path.display()),
         }
     }
 
-    /// That a setting is missing, or the other one in its place.
-    fn missing(&self, setting: &'static str, other: &str) -> Error {
-        let names: Vec<_> = self.settings.names().into_iter().filter(|name| *name != "auth_type").collect();
-        let written = |name: &str| match &self.source {
-            Source::Environment => variable(name),
-            _ => name.to_owned(),
+    /// That a setting is not set, nor the other one, nor the variable that would fill it.
+    fn not_set(&self, setting: Setting, other: Option<Setting>) -> String {
+        let is_file = matches!(self.source, Source::File { .. });
+        let is_environment = matches!(self.source, Source::Environment);
+        let other = other.map(|other| if is_environment { variable(other.name()) } else { other.name().to_owned() });
+        let variable = Some(variable(setting.name())).filter(|_| is_file && setting.is(Flag::Fills));
+        let others =
+            other.into_iter().chain(variable).map(|other| format!(" (or {other})")).collect::<Vec<_>>().concat();
+        format!("{}{others} is not set", self.unset_name(setting))
+    }
+
+    /// That a setting is missing, with what is set and what is not understood.
+    fn missing(&self, setting: Setting, other: Option<Setting>) -> Error {
+        let written = |setting: &Setting| match self.settings.find(*setting)?.0 {
+            Origin::Code => Some(setting.name().to_owned()),
+            Origin::Variable(name) | Origin::File(name) => Some(name),
         };
-        let set: Vec<_> = names.iter().map(|name| written(name)).collect();
-        let other = if other.is_empty() { String::new() } else { format!(" (or {})", written(other)) };
+        let is_listed = |setting: &&Setting| ![Setting::AuthType, Setting::Profile].contains(setting);
+        let set: Vec<_> = Setting::ALL.iter().filter(is_listed).filter_map(written).collect();
         let set = if set.is_empty() { "nothing is".to_owned() } else { format!("set are {}", set.join(", ")) };
-        invalid(setting, format!("{}{other} is not set; {set}", self.name(setting)))
+        let unknown = match self.settings.unknown.as_slice() {
+            [] => String::new(),
+            unknown => format!("; not understood: {}", unknown.join(", ")),
+        };
+        invalid(setting.name(), format!("{}; {set}{unknown}", self.not_set(setting, other)))
     }
 }
 
-fn invalid(setting: &'static str, reason: String) -> Error {
-    Error::InvalidConfig { setting, reason }
+/// The domain that each Keystone begins with.
+fn default_domain() -> Reference {
+    Reference { id: Some("default".to_owned()), name: None }
 }

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
@@ -51,7 +52,7 @@ impl Credentials {
 
 /// Signs in as planned, and makes the builder of a client from what comes back.
 async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
-    let Plan { sign_in, token, project, endpoint, region, interface, http, timeout, retry } = plan;
+    let Plan { sign_in, token, project, endpoint, wanted, http, timeout, retry } = plan;
     let prepare = |endpoint: String| {
         let builder = Client::builder(endpoint).retry(retry.clone()).http(|builder| http.apply(builder));
         match timeout {
@@ -78,7 +79,7 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     received.refuse_secret(&service, "project_id", &project_id)?;
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
-        None => received.endpoint(&service, region.as_deref(), &interface)?,
+        None => received.endpoint(&service, &wanted)?,
     };
     if service.request.auth_url.starts_with("https:") && endpoint.starts_with("http:") {
         tracing::warn!(target: "vbs_client::sign_in", "the service's endpoint has no TLS: the token is sent to it in clear text");
@@ -87,7 +88,7 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     let session = Session {
         service,
         project_id: project_id.clone(),
-        expires_at: details.expires_at,
+        expires_at: expiry(&details),
         first: Mutex::new(Some((token, at))),
     };
     Ok(prepare(endpoint).project_id(project_id).token_provider(session))
@@ -171,14 +172,20 @@ fn issued_token(headers: &HeaderMap, details: &TokenDetails) -> Result<Token, &'
     let issued = headers.get(X_SUBJECT_TOKEN).ok_or("the response has no X-Subject-Token")?;
     let mut token = Token::from(issued.to_str().map_err(|_| "the X-Subject-Token is not text")?);
     token.to_header().map_err(|_| "the X-Subject-Token is no token that a header can have")?;
-    token.expires_at = details.expires_at.and_then(|time| {
+    let expires_at = expiry(details);
+    token.expires_at = expires_at.and_then(|time| {
         let since_epoch = Duration::try_from(time.as_duration()).ok()?;
         SystemTime::UNIX_EPOCH.checked_add(since_epoch)
     });
-    let life = details.issued_at.zip(details.expires_at).map(|(issued, expires)| expires.duration_since(issued));
+    let life = details.issued_at.zip(expires_at).map(|(issued, expires)| expires.duration_since(issued));
     let life = life.and_then(|life| Duration::try_from(life).ok());
     token.life = life.map(|life| life.checked_sub(CLOCK_TICK).unwrap_or(life));
     Ok(token)
+}
+
+/// When the token expires: none where it never does, or not in the years that this program knows.
+fn expiry(details: &TokenDetails) -> Option<Timestamp> {
+    details.expires_at.as_deref()?.parse().ok()
 }
 
 impl Received {
@@ -223,14 +230,14 @@ impl Received {
         Ok(())
     }
 
-    fn endpoint(&self, service: &Service, region: Option<&str>, interface: &str) -> Result<String, Error> {
-        let endpoint = self.catalog_endpoint(service, region, interface)?;
+    fn endpoint(&self, service: &Service, wanted: &catalog::Wanted) -> Result<String, Error> {
+        let endpoint = self.catalog_endpoint(service, wanted)?;
         self.refuse_secret(service, "endpoint", &endpoint)?;
         Ok(endpoint)
     }
 
-    fn catalog_endpoint(&self, service: &Service, region: Option<&str>, interface: &str) -> Result<String, Error> {
-        catalog::endpoint(&self.details.catalog, region, interface).map_err(|error| match error {
+    fn catalog_endpoint(&self, service: &Service, wanted: &catalog::Wanted) -> Result<String, Error> {
+        catalog::endpoint(&self.details.catalog, wanted).map_err(|error| match error {
             // Names of the catalog are what a server sends, too.
             Error::InvalidConfig { setting, reason } => {
                 let token = self.token.to_header().ok();
@@ -245,7 +252,7 @@ impl Received {
 struct Session {
     service: Service,
     project_id: String,
-    expires_at: Option<jiff::Timestamp>,
+    expires_at: Option<Timestamp>,
     /// The token that signing in has brought, until it is used, and when it was received.
     first: Mutex<Option<(Token, Instant)>>,
 }

@@ -1,94 +1,165 @@
-//! [`Settings`]: the values that signing in needs, by openstacksdk's names, in layers.
+//! The settings of signing in, all of them in one table, and [`Settings`]: their values, in layers.
 
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Every name that is understood. All others of a file belong to other programs.
-pub(super) const NAMES: &[&str] = &[
-    "auth_type",
-    "auth_url",
-    "username",
-    "user_id",
-    "password",
-    "user_domain_name",
-    "user_domain_id",
-    "project_name",
-    "project_id",
-    "tenant_name",
-    "tenant_id",
-    "project_domain_name",
-    "project_domain_id",
-    "trust_id",
-    "system_scope",
-    "domain_name",
-    "domain_id",
-    "default_domain",
-    "default_domain_name",
-    "default_domain_id",
-    "application_credential_id",
-    "application_credential_name",
-    "application_credential_secret",
-    "token",
-    "auth_token",
-    "region_name",
-    "interface",
-    "endpoint_type",
-    "cacert",
-    "insecure",
-    "verify",
-    "profile",
-    "cloud",
-    ENDPOINT,
-    "block_storage_endpoint_override",
-    "volumev3_endpoint_override",
-    "volume_endpoint_override",
-    "block_storage_region_name",
-    "volumev3_region_name",
-    "volume_region_name",
-    "block_storage_interface",
-    "volumev3_interface",
-    "volume_interface",
-    "block_storage_endpoint_type",
-    "volumev3_endpoint_type",
-    "volume_endpoint_type",
-];
-
-/// Of these, openstacksdk prefers the value in `auth` to the one beside it; of all others, the one beside it.
-const AUTH_FIRST: &[&str] = &[
-    "auth_url",
-    "username",
-    "user_id",
-    "password",
-    "application_credential_id",
-    "application_credential_name",
-    "application_credential_secret",
-];
-
-/// The address of the service, in place of the catalog's: `VBS_ENDPOINT`.
-pub(super) const ENDPOINT: &str = "vbs_endpoint_override";
-
-/// Those that are not shown.
-pub(super) const SECRETS: &[&str] = &["password", "application_credential_secret", "token", "auth_token"];
-
-/// The name as one that is understood. Files may have `-` for `_`.
-pub(super) fn known(name: &str) -> Option<&'static str> {
-    let name = name.replace('-', "_");
-    NAMES.iter().find(|known| **known == name).copied()
+/// What is special about a setting.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flag {
+    /// openstacksdk prefers the value in `auth` to the one beside it; without this flag, the one beside it.
+    AuthFirst,
+    /// Not shown.
+    Secret,
+    /// With `OS_CLOUD`, the variable counts where the cloud's entry has no value.
+    Fills,
+    /// States nothing of who signs in: the variables by themselves are for the only cloud of the file.
+    Selects,
+    /// Chooses what is listed: a variable that is not used is warned of.
+    Chooses,
+    /// One service may have its own, with the service's name before it: `volume_region_name`.
+    Service,
+    /// Only one service may have it.
+    ServiceOnly,
+    /// Has no variable.
+    FileOnly,
 }
 
-/// Values by their names. Empty ones are not set.
-pub(super) type Values = BTreeMap<&'static str, SecretString>;
+macro_rules! settings {
+    ($($(#[$doc:meta])* $setting:ident [$($name:literal),+] $($flag:ident)*;)+) => {
+        /// A setting: a row of the table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(super) enum Setting { $($(#[$doc])* $setting),+ }
 
-/// What a cloud's entry has, by itself and in `auth`.
+        impl Setting {
+            pub(super) const ALL: &[Self] = &[$(Self::$setting),+];
+
+            /// Its general names, the preferred one first.
+            fn general_names(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$setting => &[$($name),+]),+
+                }
+            }
+
+            fn flags(self) -> &'static [Flag] {
+                match self {
+                    $(Self::$setting => &[$(Flag::$flag),*]),+
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    // Setting, its names in a file, and its flags. A variable is `OS_` and a name in upper case.
+    AuthType                 ["auth_type", "auth_plugin"];
+    AuthUrl                  ["auth_url"]                         AuthFirst;
+    Username                 ["username", "user_name"]            AuthFirst;
+    UserId                   ["user_id"]                          AuthFirst;
+    Password                 ["password"]                         AuthFirst Secret Fills;
+    UserDomainName           ["user_domain_name"];
+    UserDomainId             ["user_domain_id"];
+    ProjectName              ["project_name", "tenant_name"]      Chooses;
+    ProjectId                ["project_id", "tenant_id"]          Chooses;
+    ProjectDomainName        ["project_domain_name"];
+    ProjectDomainId          ["project_domain_id"];
+    TrustId                  ["trust_id"];
+    SystemScope              ["system_scope"];
+    DomainName               ["domain_name"];
+    DomainId                 ["domain_id"];
+    /// The openstack command's, an id.
+    DefaultDomain            ["default_domain"];
+    DefaultDomainName        ["default_domain_name"];
+    DefaultDomainId          ["default_domain_id"];
+    ApplicationCredentialId     ["application_credential_id"]     AuthFirst;
+    ApplicationCredentialName   ["application_credential_name"]   AuthFirst;
+    ApplicationCredentialSecret ["application_credential_secret"] AuthFirst Secret Fills;
+    Token                    ["token", "auth_token"]              Secret;
+    /// AK and SK of the Open Telekom Cloud, which are not supported.
+    AccessKey                ["ak", "access_key"]                 Secret;
+    SecretKey                ["sk", "secret_key"]                 Secret;
+    RegionName               ["region_name"]                      Service Fills Selects Chooses;
+    Interface                ["interface", "endpoint_type"]       Service Fills Selects Chooses;
+    ServiceType              ["service_type"]                     ServiceOnly Selects Chooses;
+    ServiceName              ["service_name"]                     ServiceOnly Selects Chooses;
+    /// The service's address, in place of the catalog's.
+    Endpoint                 ["endpoint_override", "endpoint"]    ServiceOnly Selects Chooses;
+    Cacert                   ["cacert"]                           Fills Selects;
+    Cert                     ["cert"]                             Selects;
+    Key                      ["key"]                              Selects;
+    Insecure                 ["insecure"]                         Selects;
+    Verify                   ["verify"]                           FileOnly;
+    Profile                  ["profile", "cloud"]                 FileOnly;
+    /// Of a profile: why it can't be used.
+    Status                   ["status"]                           FileOnly;
+}
+
+/// The names of the service, whose own settings win over the general ones, in openstacksdk's order.
+const SERVICES: &[&str] = &["vbs", "block_storage", "volumev3", "volumev2", "volume", "block_store"];
+
+impl Setting {
+    /// The setting of this name. Files may have `-` for `_`.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|setting| setting.names().any(|known| known == name))
+    }
+
+    /// All its names, the preferred one first.
+    fn names(self) -> impl Iterator<Item = String> {
+        let services = if self.is(Flag::Service) || self.is(Flag::ServiceOnly) { SERVICES } else { &[] };
+        let general = self.general_names();
+        let of_service = |service: &&str| general.iter().map(|name| format!("{service}_{name}")).collect::<Vec<_>>();
+        let general = general.iter().filter(move |_| !self.is(Flag::ServiceOnly)).map(|name| (*name).to_owned());
+        services.iter().flat_map(of_service).chain(general)
+    }
+
+    /// Its variables, each with the name that it stands for.
+    pub(super) fn variables(self) -> impl Iterator<Item = (String, String)> {
+        self.names().filter(move |_| !self.is(Flag::FileOnly)).map(|name| (variable(&name), name))
+    }
+
+    /// Its general name.
+    pub(super) fn name(self) -> &'static str {
+        self.general_names().first().copied().unwrap_or_default()
+    }
+
+    pub(super) fn is(self, flag: Flag) -> bool {
+        self.flags().contains(&flag)
+    }
+}
+
+/// The name by which the caller and the variable `VBS_ENDPOINT` have the service's address.
+pub(super) const VBS_ENDPOINT: &str = "vbs_endpoint_override";
+
+/// The variable of a name.
+pub(super) fn variable(name: &str) -> String {
+    match name {
+        VBS_ENDPOINT => "VBS_ENDPOINT".to_owned(),
+        _ => format!("OS_{}", name.to_uppercase()),
+    }
+}
+
+/// Values by their names, none of them empty.
+pub(super) type Values = BTreeMap<String, SecretString>;
+
+/// The settings that were found, in layers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     /// What the caller has set. An empty value hides those of the other layers.
-    pub(super) explicit: Values,
-    pub(super) top: Values,
+    pub(super) code: BTreeMap<Setting, SecretString>,
+    /// Variables that win over a file, or are all that there is.
+    pub(super) variables: Values,
+    /// A cloud's entry in a file, without its `auth`.
+    pub(super) entry: Values,
+    /// Its `auth`.
     pub(super) auth: Values,
+    /// Variables that count where the entry has nothing.
+    pub(super) filled: Values,
     /// The regions that the entry names, with the settings of each.
     pub(super) regions: Vec<Region>,
+    /// The entry's own regions are those to choose from; a profile's are all those that its cloud has.
+    pub(super) regions_of_profile: bool,
+    /// The keys of the entry that are not understood.
+    pub(super) unknown: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -97,49 +168,85 @@ pub(super) struct Region {
     pub(super) values: Settings,
 }
 
+/// Where a value was found.
+pub(super) enum Origin {
+    Code,
+    Variable(String),
+    /// Its name in the file.
+    File(String),
+}
+
 impl Settings {
-    /// The first of these names that is set.
-    pub(super) fn first(&self, names: &[&str]) -> Option<&SecretString> {
-        let auth_first = names.iter().any(|name| AUTH_FIRST.contains(name));
-        let (first, second) = if auth_first { (&self.auth, &self.top) } else { (&self.top, &self.auth) };
-        for layer in [&self.explicit, first, second] {
-            if let Some(value) = names.iter().find_map(|name| layer.get::<str>(name)) {
-                return Some(value).filter(|value| !value.expose_secret().is_empty());
-            }
-        }
-        None
+    pub(super) fn get(&self, setting: Setting) -> Option<&SecretString> {
+        self.find(setting).map(|(_, value)| value)
     }
 
-    pub(super) fn text(&self, names: &[&str]) -> Option<&str> {
-        self.first(names).map(SecretString::expose_secret)
+    pub(super) fn text(&self, setting: Setting) -> Option<&str> {
+        self.get(setting).map(SecretString::expose_secret)
+    }
+
+    pub(super) fn is_set(&self, setting: Setting) -> bool {
+        self.get(setting).is_some()
+    }
+
+    /// The value for all services.
+    pub(super) fn general(&self, setting: Setting) -> Option<&str> {
+        let names = setting.general_names().iter().map(|name| (*name).to_owned());
+        self.find_as(setting, names).map(|(_, value)| value.expose_secret())
+    }
+
+    /// The value that counts, and where it was found.
+    pub(super) fn find(&self, setting: Setting) -> Option<(Origin, &SecretString)> {
+        self.find_as(setting, setting.names())
+    }
+
+    fn find_as(&self, setting: Setting, names: impl Iterator<Item = String>) -> Option<(Origin, &SecretString)> {
+        if let Some(value) = self.code.get(&setting) {
+            return Some((Origin::Code, value)).filter(|(_, value)| !value.expose_secret().is_empty());
+        }
+        let [first, second] =
+            if setting.is(Flag::AuthFirst) { [&self.auth, &self.entry] } else { [&self.entry, &self.auth] };
+        let names: Vec<_> = names.collect();
+        let of_variable = |name: String| Origin::Variable(variable(&name));
+        [
+            (&self.variables, of_variable as fn(_) -> _),
+            (first, Origin::File),
+            (second, Origin::File),
+            (&self.filled, of_variable),
+        ]
+        .into_iter()
+        .find_map(|(layer, origin)| {
+            names.iter().find_map(|name| layer.get(name).map(|value| (origin(name.clone()), value)))
+        })
     }
 
     /// These settings, and those of others where these have none.
     pub(super) fn or(mut self, other: Self) -> Self {
-        for (mine, theirs) in
-            [(&mut self.explicit, other.explicit), (&mut self.top, other.top), (&mut self.auth, other.auth)]
-        {
+        self.code = other.code.into_iter().chain(self.code).collect();
+        for (mine, theirs) in [
+            (&mut self.variables, other.variables),
+            (&mut self.entry, other.entry),
+            (&mut self.auth, other.auth),
+            (&mut self.filled, other.filled),
+        ] {
             for (name, value) in theirs {
                 mine.entry(name).or_insert(value);
             }
         }
         if self.regions.is_empty() {
             self.regions = other.regions;
+            self.regions_of_profile = other.regions_of_profile;
         }
+        self.unknown.extend(other.unknown);
         self
     }
 
-    /// Sets what the caller has chosen, in place of all these names.
-    pub(super) fn set(&mut self, name: &'static str, value: SecretString, instead_of: &[&'static str]) {
-        for other in instead_of {
-            self.explicit.insert(other, SecretString::default());
+    /// Sets what the caller has chosen, in place of another setting.
+    pub(super) fn set(&mut self, setting: Setting, value: SecretString, instead_of: Option<Setting>) {
+        if let Some(other) = instead_of {
+            self.code.insert(other, SecretString::default());
         }
-        self.explicit.insert(name, value);
-    }
-
-    /// The names that are set, of those that say who signs in and for what.
-    pub(super) fn names(&self) -> Vec<&'static str> {
-        NAMES.iter().filter(|name| self.text(&[name]).is_some()).copied().collect()
+        self.code.insert(setting, value);
     }
 }
 

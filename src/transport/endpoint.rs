@@ -35,23 +35,22 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
         return refuse("its path has segments such as `..`, or characters that need encoding");
     }
     let path = url.path().strip_suffix('/').unwrap_or(url.path());
-    let mut segments: Vec<&str> = path.split('/').skip(1).collect();
-    let project_id = match segments.as_slice() {
-        [.., version] if is_api_version(version) => None,
-        [.., version, project_id] if is_api_version(version) && !project_id.is_empty() => {
-            Some((*project_id).to_owned())
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let (base, project_id) = match segments.as_slice() {
+        [base @ .., version] if is_api_version(version) => (base, None),
+        [base @ .., version, project_id] if is_api_version(version) && !project_id.is_empty() => {
+            (base, Some((*project_id).to_owned()))
         }
-        _ => {
-            segments.push("v3");
-            None
-        }
+        base => (base, None),
     };
-    segments.truncate(segments.len() - 1 - usize::from(project_id.is_some()));
-    if segments.iter().any(|segment| segment.is_empty() || is_version(segment)) {
+    // In front of the API's version, a gateway may have one of its own: `/api/v1/cinder/v3`.
+    let versions =
+        if base.len() == segments.len() { base } else { base.get(base.len().saturating_sub(1)..).unwrap_or_default() };
+    if base.iter().any(|segment| segment.is_empty()) || versions.iter().any(|segment| is_version(segment)) {
         return refuse("its path does not end before the version, with it, or with it and the project id");
     }
     let origin = url.origin().ascii_serialization();
-    Ok((segments.iter().fold(origin, |address, segment| address + "/" + segment), project_id))
+    Ok((base.iter().fold(origin, |address, segment| address + "/" + segment), project_id))
 }
 
 /// Whether a segment is a version of the API. Some catalogs have an older one than is used here.
@@ -90,6 +89,8 @@ mod tests {
             ("https://vbs.eu-de.otc.t-systems.com/v2/", "https://vbs.eu-de.otc.t-systems.com", None),
             ("https://host/v2/p", "https://host", Some("p")),
             ("https://host/volume/v1/p/", "https://host/volume", Some("p")),
+            ("https://host/api/v1/cinder/v3/p", "https://host/api/v1/cinder", Some("p")),
+            ("https://host/api/v1/cinder/v3", "https://host/api/v1/cinder", None),
         ] {
             assert_eq!(parse(endpoint).unwrap(), (base.to_owned(), project_id.map(str::to_owned)), "{endpoint}");
         }
@@ -118,6 +119,7 @@ mod tests {
             "https://host/v3/p/backups",
             "https://host/v2/p/backups",
             "https://host/v2/v3/p",
+            "https://host/api/v1/v3/p",
             "https://host/v3.0",
             "https://host/v4",
             "https://host//v3",

@@ -127,7 +127,7 @@ async fn the_region_and_the_interface_choose_the_endpoint() {
     let project = demo().project_id(var("OS_PROJECT_ID"));
     let endpoint = |credentials: Credentials| async {
         let builder = credentials.sign_in().await.map_err(|error| error.to_string())?;
-        Ok(endpoint(&builder).split("/v3/").next().unwrap().to_owned())
+        Ok::<_, String>(endpoint(&builder).split("/v3/").next().unwrap().to_owned())
     };
     let public = var("VBS_ENDPOINT");
     assert_eq!(endpoint(project.clone().region("RegionOne")).await, Ok(public.clone()));
@@ -136,11 +136,11 @@ async fn the_region_and_the_interface_choose_the_endpoint() {
     for name in ["internal", "internalURL"] {
         assert_eq!(endpoint(project.clone().region("RegionOne").interface(name)).await, Ok(internal.clone()));
     }
-    let several: Result<String, _> = endpoint(project.clone()).await;
-    let expected = "invalid region: none is chosen, and the catalog has several: RegionOne, RegionTwo";
-    assert_eq!(several, Err(expected.to_owned()));
+    let several = endpoint(project.clone()).await;
+    let expected = "no region is chosen, and the catalog has several: RegionOne, RegionTwo";
+    assert!(several.as_ref().unwrap_err().ends_with(expected), "{several:?}");
     let none = endpoint(project.clone().region("RegionThree")).await.unwrap_err();
-    assert!(none.contains("only RegionOne, RegionTwo"), "{none}");
+    assert!(none.contains("its regions: RegionOne, RegionTwo"), "{none}");
     let none = endpoint(project.region("RegionOne").interface("admin")).await.unwrap_err();
     assert!(none.contains("only internal, public"), "{none}");
 }
@@ -149,9 +149,9 @@ async fn the_region_and_the_interface_choose_the_endpoint() {
 #[ignore = "needs the cloud"]
 async fn a_catalog_without_the_service_is_an_error_that_names_what_there_is() {
     let error = refused(demo().project_name("bare").project_domain_name("Default")).await.to_string();
-    let expected = "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, only \
-                    identity";
-    assert_eq!(error, expected);
+    let expected = "the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, block-store, volume, \
+                    volumev2, only identity";
+    assert!(error.ends_with(expected), "{error}");
 }
 
 /// The variables are those that cloud.sh prints.

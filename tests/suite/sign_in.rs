@@ -151,7 +151,7 @@ async fn an_auth_url_may_lack_its_version() {
     let requests = server.requests().len();
     for url in ["", "iam.example", "ftp://iam.example", "https://user:pw@iam.example/v3", "https://iam.example/v3/p"] {
         let error = quick(Credentials::token(url, "t")).sign_in().await.unwrap_err();
-        assert!(error.to_string().starts_with("invalid auth_url: auth_url"), "{error}");
+        assert!(reason(&error).starts_with("invalid auth_url: auth_url"), "{error}");
         assert!(!error.to_string().contains("pw"), "{error}");
     }
     assert_eq!(server.requests().len(), requests);
@@ -163,31 +163,51 @@ async fn what_is_missing_is_named_before_anything_is_sent() {
     let at = server.endpoint();
     for (credentials, expected) in [
         (
-            Credentials::password(&at, "demo", PASSWORD).project_id("p"),
-            "invalid user_domain_name: username is a name, which needs its domain: user_domain_name (or user_domain_id) \
-             is not set; set are auth_url, username, password, project_id",
-        ),
-        (
-            Credentials::password(&at, "demo", PASSWORD).user_domain_id("d").project_name("demo"),
-            "invalid project_domain_name: project_name is a name, which needs its domain: project_domain_name (or \
-             project_domain_id) is not set; set are auth_url, username, password, user_domain_id, project_name",
-        ),
-        (
             Credentials::password(&at, "", PASSWORD),
             "invalid username: username (or user_id) is not set; set are auth_url, password",
         ),
         (Credentials::token(&at, ""), "invalid token: token is not set; set are auth_url"),
     ] {
         let error = quick(credentials).sign_in().await.unwrap_err();
-        assert_eq!(error.to_string(), expected);
+        assert_eq!(reason(&error), expected);
     }
     assert!(server.requests().is_empty());
+}
+
+/// Which setting is wrong, and why.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::InvalidConfig { setting, reason, .. } => format!("invalid {setting}: {reason}"),
+        other => other.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn without_a_domain_the_projects_is_the_users_and_the_users_is_default() {
+    let server = cloud().await;
+    let at = server.endpoint();
+    let user = || Credentials::password(&at, "demo", PASSWORD).project_name("demo");
+    let default = json!({"id": "default"});
+    for (number, (credentials, of_user, of_project)) in [
+        (user(), default.clone(), default.clone()),
+        (user().user_domain_name("D"), json!({"name": "D"}), json!({"name": "D"})),
+        (user().user_domain_id("d"), json!({"id": "d"}), json!({"id": "d"})),
+        (user().project_domain_id("p"), default, json!({"id": "p"})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let _ = quick(credentials).sign_in().await.unwrap();
+        let auth = &body(&server, number)["auth"];
+        assert_eq!(auth["identity"]["password"]["user"]["domain"], of_user);
+        assert_eq!(auth["scope"]["project"]["domain"], of_project);
+    }
 }
 
 /// The endpoint for these credentials in a catalog, or the error.
 async fn chosen(catalog: Value, choose: impl Fn(Credentials) -> Credentials) -> Result<String, String> {
     let server = Server::start(move |_, _| issued(ISSUED, &token(catalog.clone()))).await;
-    let builder = choose(password(&server)).sign_in().await.map_err(|error| error.to_string())?;
+    let builder = choose(password(&server)).sign_in().await.map_err(|error| reason(&error))?;
     let debug = format!("{builder:?}");
     Ok(debug.split("endpoint: \"").nth(1).unwrap().split('"').next().unwrap().to_owned())
 }
@@ -230,15 +250,15 @@ async fn the_endpoint_is_that_of_the_region_and_the_interface() {
     let none = |credentials: Credentials| credentials;
     assert_eq!(
         chosen(catalog.clone(), none).await.unwrap_err(),
-        "invalid region: none is chosen, and the catalog has several: A, B, C"
+        "invalid region: no region is chosen, and the catalog has several: A, B, C"
     );
     assert_eq!(
         chosen(catalog.clone(), |credentials| credentials.region("D")).await.unwrap_err(),
-        "invalid region: the catalog has the service not in \"D\", only A, B, C"
+        "invalid region: the service is not in region \"D\"; its regions: A, B, C"
     );
     assert_eq!(
         chosen(catalog.clone(), |credentials| credentials.region("A").interface("secret")).await.unwrap_err(),
-        "invalid interface: the catalog has the service with no interface \"secret\", only admin, internal, public"
+        "invalid interface: the service has no interface \"secret\" in the catalog, only admin, internal, public"
     );
     // The only one of this interface.
     assert_eq!(
@@ -247,17 +267,57 @@ async fn the_endpoint_is_that_of_the_region_and_the_interface() {
     );
     assert_eq!(
         chosen(json!([service("identity", json!([])), service("compute", json!([]))]), none).await.unwrap_err(),
-        "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, only compute, \
-         identity"
+        "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, block-store, \
+         volume, volumev2, only compute, identity"
     );
     assert_eq!(
         chosen(json!([]), none).await.unwrap_err(),
-        "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, nor any other"
+        "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, block-store, \
+         volume, volumev2, nor any other"
     );
     // Nobody looks for it.
     assert_eq!(
         chosen(json!([]), |credentials| credentials.endpoint("https://mine")).await.as_deref(),
         Ok("https://mine")
+    );
+}
+
+#[tokio::test]
+async fn older_types_count_at_an_address_of_version_3_and_odd_entries_are_passed_over() {
+    let none = |credentials: Credentials| credentials;
+    let odd = [
+        json!({"id": "1", "endpoints": [endpoint("A", "public", "https://no-type")]}),
+        json!({"type": null, "endpoints": []}),
+        json!({"type": "metering", "endpoints": [{"region": "A", "interface": "public", "url": null}]}),
+        json!({"type": "dns", "endpoints": [{"region": "A", "interface": "public"}]}),
+    ];
+    for kind in ["volume", "volumev2", "block-store"] {
+        for (url, is_found) in [
+            ("https://h/v3/p", true),
+            ("https://h/volume/v3", true),
+            ("https://h/v2/p", false),
+            ("https://h/volume", false),
+        ] {
+            let mut catalog = odd.to_vec();
+            catalog.push(service(kind, json!([endpoint("A", "public", url)])));
+            let found = chosen(json!(catalog), none).await;
+            assert_eq!(found.clone().ok().as_deref(), Some(url).filter(|_| is_found), "{kind} {found:?}");
+        }
+    }
+    // The type of today is preferred, and an endpoint without an address is none.
+    let no_address = json!({"region": "A", "interface": "public", "url": null});
+    let catalog = json!([
+        service("volumev2", json!([endpoint("A", "public", "https://old/v3")])),
+        service("block-storage", json!([no_address, endpoint("A", "public", "https://h/api/v1/cinder/v3/p")])),
+    ]);
+    assert_eq!(chosen(catalog, none).await.as_deref(), Ok("https://h/api/v1/cinder/v3/p"));
+    // An empty id of a region is none.
+    let empty = json!({"region": "A", "region_id": "", "interface": "public", "url": "https://a"});
+    let catalog = json!([service("volumev3", json!([empty, endpoint("B", "public", "https://b")]))]);
+    assert_eq!(chosen(catalog.clone(), |credentials| credentials.region("A")).await.as_deref(), Ok("https://a"));
+    assert_eq!(
+        chosen(catalog, none).await.unwrap_err(),
+        "invalid region: no region is chosen, and the catalog has several: A, B"
     );
 }
 
@@ -304,13 +364,13 @@ async fn another_project_than_the_chosen_one_is_an_error() {
         Credentials::application_credential(server.endpoint(), "ac", PASSWORD).project_name("other"),
         Credentials::token(server.endpoint(), PASSWORD).project_id("other"),
     ] {
-        let error = quick(credentials).sign_in().await.unwrap_err().to_string();
+        let error = reason(&quick(credentials).sign_in().await.unwrap_err());
         assert!(error.starts_with("invalid project_id: ") && error.contains("\"other\""), "{error}");
     }
     let unscoped = json!({"token": {"issued_at": null, "expires_at": null}});
     let server = Server::start(move |_, _| issued(ISSUED, &unscoped)).await;
     let error = quick(Credentials::token(server.endpoint(), PASSWORD)).sign_in().await.unwrap_err();
-    assert!(error.to_string().starts_with("invalid project_id: the token has no project"), "{error}");
+    assert!(reason(&error).starts_with("invalid project_id: the token has no project"), "{error}");
 }
 
 #[tokio::test]
@@ -597,6 +657,7 @@ async fn odd_expiries_do_no_harm() {
     for (issued_at, expires_at) in [
         (json!("2026-02-01T00:00:00Z"), json!("1026-02-01T00:00:00Z")),
         (json!("2026-02-01T00:00:00Z"), json!("9999-12-30T00:00:00Z")),
+        (json!("2026-02-01T00:00:00Z"), json!("9999-12-31T23:59:59.999999Z")),
         (json!(null), json!("2026-02-01T00:00:00Z")),
         (json!(null), json!(null)),
     ] {
