@@ -17,7 +17,6 @@ mod list;
 #[cfg(feature = "mock")]
 #[cfg_attr(docsrs, doc(cfg(feature = "mock")))]
 pub mod mock;
-mod page;
 mod paging;
 mod query;
 mod token;
@@ -88,9 +87,9 @@ pub use generated::{BackupStatus, UnknownValue};
 /// The version whose [`Timestamp`](jiff::Timestamp) [`BackupDetail`] has.
 pub use jiff;
 pub use list::{Items, ListBackups, Pages};
-pub use page::Page;
 pub use query::cursor::{Cursor, ParseCursorError};
 pub use query::microversion::{Microversion, ParseMicroversionError};
+pub use query::page::Page;
 pub use query::parameter::Parameter;
 /// The version whose builder [`ClientBuilder::http`] takes and whose error [`Error::Transport`] has.
 pub use reqwest;

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
 use crate::paging::{Listing, Pager};
 use crate::query::{Cursor, Microversion, Parameter, Value};
-use crate::transport::{Response, RetryPolicy, Row};
+use crate::transport::{RetryPolicy, Row};
 use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.
@@ -209,14 +209,14 @@ impl<T: Row> ListBackups<T> {
         let listing = self.listing.clone();
         async move {
             listing.check()?;
-            let response = listing.fetch(1, listing.deadline()).await?;
-            listing.check_rows(&response, None)?;
-            // Alone, it could be taken for the last page.
-            if let Err(reason) = &response.next {
+            let page = listing.fetch(1, listing.deadline()).await?;
+            listing.check_rows(&page, None)?;
+            // A page with a broken link must not look like the last page.
+            if let Err(reason) = &page.next {
                 let reason = format!("the next link has no usable cursor: {reason}");
-                return Err(Error::pagination(response.request_id.as_deref(), reason));
+                return Err(Error::pagination(page.request_id(), reason));
             }
-            Ok(response.into())
+            Ok(page)
         }
     }
 
@@ -276,8 +276,8 @@ impl<T: Row> ListBackups<T> {
     /// [the guide](crate::guide::paging#without-async).
     pub fn pages(&self) -> Pages<T> {
         let stream = stream::try_unfold(Pager::new(self.listing.clone()), |mut pager| async {
-            let response = pager.next_page().await?;
-            Ok(response.map(|response| (Page::from(response), pager)))
+            let page = pager.next_page().await?;
+            Ok(page.map(|page| (page, pager)))
         });
         Pages(stream.boxed())
     }
@@ -312,7 +312,7 @@ impl<T: Row> ListBackups<T> {
             listing.query.remove(&OFFSET);
             listing.query.remove(&MARKER);
             listing.query.check()?;
-            let response: Response<T> = listing.fetch(1, listing.deadline()).await?;
+            let response: Page<T> = listing.fetch(1, listing.deadline()).await?;
             listing.check_rows(&response, None)?;
             let missing = || Error::undecodable(response.request_id, "the response has no count");
             response.count.ok_or_else(missing)

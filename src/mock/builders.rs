@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use reqwest::StatusCode;
 
-use crate::transport::Response;
 use crate::{Backup, Cursor, Error, Fault, Microversion, Page};
 
 /// Makes a [`Page`] without a server.
@@ -67,8 +66,8 @@ impl<T> PageBuilder<T> {
     /// Builds the page.
     #[must_use]
     pub fn build(self) -> Page<T> {
-        let Self { backups: rows, count, cursor, request_id, microversion } = self;
-        Page::from(Response { rows, count, next: Ok(cursor), request_id, microversion })
+        let Self { backups, count, cursor, request_id, microversion } = self;
+        Page { backups, count, next: Ok(cursor), request_id, microversion }
     }
 }
 

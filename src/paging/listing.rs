@@ -8,8 +8,8 @@ use super::continuity;
 use super::last_pages::LastPages;
 use crate::Error;
 use crate::generated::parameters::LIMIT;
-use crate::query::{Microversion, Query};
-use crate::transport::{PageRequest, Response, RetryPolicy, Row, Transport};
+use crate::query::{Microversion, Page, Query};
+use crate::transport::{PageRequest, RetryPolicy, Row, Transport};
 
 /// The most concurrent requests of one listing.
 const MAX_CONCURRENCY: usize = 1000;
@@ -64,18 +64,14 @@ impl Listing {
     }
 
     /// Fetches the page of the query.
-    pub(crate) async fn fetch<T: Row>(&self, page: u64, deadline: Option<Instant>) -> Result<Response<T>, Error> {
+    pub(crate) async fn fetch<T: Row>(&self, page: u64, deadline: Option<Instant>) -> Result<Page<T>, Error> {
         let request = self.request(self.query.clone(), page);
         self.transport.fetch(&request, &self.retry, deadline, None).await
     }
 
     /// Checks that the rows can be what the query requested, after the last page if that is known.
-    pub(crate) fn check_rows<T: Row>(
-        &self,
-        response: &Response<T>,
-        last_pages: Option<&LastPages>,
-    ) -> Result<(), Error> {
-        continuity::check(&response.rows, &self.query, last_pages)
+    pub(crate) fn check_rows<T: Row>(&self, response: &Page<T>, last_pages: Option<&LastPages>) -> Result<(), Error> {
+        continuity::check(&response.backups, &self.query, last_pages)
             .map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))
     }
 }

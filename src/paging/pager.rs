@@ -8,8 +8,8 @@ use super::listing::Listing;
 use super::read_ahead::{InFlightPage, ReadAhead};
 use crate::Error;
 use crate::generated::parameters::{OFFSET, WITH_COUNT};
-use crate::query::{Cursor, Query, Value};
-use crate::transport::{Response, Row, Spawned};
+use crate::query::{Cursor, Page, Query, Value};
+use crate::transport::{Row, Spawned};
 
 /// The size of a page as long as the service has not shown another one: Cinder's default maximum.
 const DEFAULT_MAX_LIMIT: u64 = 1000;
@@ -86,7 +86,7 @@ impl<T: Row> Pager<T> {
     }
 
     /// The next page, if there is one. Not to be called again after an error.
-    pub(crate) async fn next_page(&mut self) -> Result<Option<Response<T>>, Error> {
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Page<T>>, Error> {
         match &mut self.position {
             Position::End(error) => return error.take().map_or(Ok(None), Err),
             Position::Start => {
@@ -118,7 +118,7 @@ impl<T: Row> Pager<T> {
     }
 
     /// Makes the listing's query that of the page after this one.
-    fn advance(&mut self, response: &Response<T>) -> Position {
+    fn advance(&mut self, response: &Page<T>) -> Position {
         let end = |reason: &str| Position::End(Some(Error::pagination(response.request_id.as_deref(), reason)));
         let next = match &response.next {
             Ok(None) => return Position::End(None),
@@ -128,7 +128,8 @@ impl<T: Row> Pager<T> {
         let query = &mut self.listing.query;
         if let (Some(offset), Some(_)) = (next.offset(), query.marker()) {
             // Counted from the start of the list, it would be higher: the marker's backup is there, too.
-            let from_marker = i64::try_from(response.rows.len()).ok().and_then(|rows| query.offset().checked_add(rows));
+            let from_marker =
+                i64::try_from(response.backups.len()).ok().and_then(|rows| query.offset().checked_add(rows));
             if self.marker_of_link || Some(offset) != from_marker {
                 return end("the next link has an offset that does not count from the marker");
             }
@@ -138,7 +139,7 @@ impl<T: Row> Pager<T> {
             return end("the next links form a cycle");
         }
         self.marker_of_link |= next.marker().is_some();
-        self.empty_pages = if response.rows.is_empty() && !self.dropped_rows { self.empty_pages + 1 } else { 0 };
+        self.empty_pages = if response.backups.is_empty() && !self.dropped_rows { self.empty_pages + 1 } else { 0 };
         if self.empty_pages >= MAX_EMPTY_PAGES {
             return end(&format!("the last {MAX_EMPTY_PAGES} pages were empty"));
         }
@@ -147,8 +148,8 @@ impl<T: Row> Pager<T> {
     }
 
     /// The page that follows the last row yielded.
-    async fn fetch_next(&mut self) -> Result<Response<T>, Error> {
-        // That of the page as a whole, also where it takes more than one request.
+    async fn fetch_next(&mut self) -> Result<Page<T>, Error> {
+        // One deadline covers all requests for this page.
         let deadline = self.listing.deadline();
         loop {
             let mut page = match self.read_ahead.pages.pop_front() {
@@ -166,7 +167,7 @@ impl<T: Row> Pager<T> {
                     }
                 }
                 Ok(mut response) => {
-                    let size = response.rows.len();
+                    let size = response.backups.len();
                     self.accept(&mut response)?;
                     self.record_size(&page, size);
                     return Ok(response);
@@ -224,7 +225,7 @@ impl<T: Row> Pager<T> {
     }
 
     /// Checks that a page follows the last row yielded, keeps it, and drops what is not to be yielded of it.
-    pub(crate) fn accept(&mut self, response: &mut Response<T>) -> Result<(), Error> {
+    pub(crate) fn accept(&mut self, response: &mut Page<T>) -> Result<(), Error> {
         let query = &self.listing.query;
         let by_marker = query.marker().is_some() && query.offset() == 0;
         self.listing.check_rows(response, by_marker.then_some(&self.last_pages))?;
@@ -232,33 +233,33 @@ impl<T: Row> Pager<T> {
     }
 
     /// Takes the shared row from a page that was read ahead; none where the page does not follow.
-    fn accept_overlapping(&mut self, page: &InFlightPage<T>, mut response: Response<T>) -> Option<Response<T>> {
-        let size = response.rows.len();
-        let (shared, new) = response.rows.split_first()?;
+    fn accept_overlapping(&mut self, page: &InFlightPage<T>, mut response: Page<T>) -> Option<Page<T>> {
+        let size = response.backups.len();
+        let (shared, new) = response.backups.split_first()?;
         let follows = self.last_pages.ids_of_last().next_back() == Some(shared.id())
             && continuity::check(new, &page.request.query, Some(&self.last_pages)).is_ok();
         // A page with only the shared row adds nothing; its link would form a cycle.
         if !follows || (new.is_empty() && response.next != Ok(None)) {
             return None;
         }
-        response.rows.remove(0);
+        response.backups.remove(0);
         self.keep(&mut response).ok()?;
         self.record_size(page, size);
         Some(response)
     }
 
     /// Keeps a page as the last one, and drops the rows that were yielded before.
-    fn keep(&mut self, response: &mut Response<T>) -> Result<(), &'static str> {
-        let rows_to_drop = self.already_yielded.rows_to_drop(&response.rows);
-        if let Some(first) = response.rows.get(rows_to_drop)
+    fn keep(&mut self, response: &mut Page<T>) -> Result<(), &'static str> {
+        let rows_to_drop = self.already_yielded.rows_to_drop(&response.backups);
+        if let Some(first) = response.backups.get(rows_to_drop)
             && !self.followed.insert(first.id())
         {
             return Err("the page starts as an earlier one did");
         }
-        if let Some(displaced) = self.last_pages.keep(&response.rows) {
+        if let Some(displaced) = self.last_pages.keep(&response.backups) {
             self.already_yielded.forget(&displaced);
         }
-        response.rows.drain(..rows_to_drop);
+        response.backups.drain(..rows_to_drop);
         self.dropped_rows = rows_to_drop > 0;
         Ok(())
     }

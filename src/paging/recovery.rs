@@ -6,8 +6,8 @@ use super::last_pages::Start;
 use super::pager::Pager;
 use crate::Error;
 use crate::generated::parameters::MARKER;
-use crate::query::Cursor;
-use crate::transport::{Response, Row};
+use crate::query::{Cursor, Page};
+use crate::transport::Row;
 
 impl<T: Row> Pager<T> {
     /// Continues after an earlier row that still exists. Rows that were yielded before do not come again.
@@ -15,7 +15,7 @@ impl<T: Row> Pager<T> {
         &mut self,
         error: &Error,
         deadline: Option<Instant>,
-    ) -> Result<Response<T>, Error> {
+    ) -> Result<Page<T>, Error> {
         let deleted = self.listing.query.marker().unwrap_or_default();
         let candidates = self.last_pages.candidates(deleted);
         for candidate in &candidates {
@@ -23,7 +23,7 @@ impl<T: Row> Pager<T> {
                 Start::List => self.listing.query.remove(&MARKER),
                 Start::After(id) => self.listing.query.advance(&Cursor::after(id)),
             }
-            let mut response: Response<T> = match self.listing.fetch(self.page, deadline).await {
+            let mut response: Page<T> = match self.listing.fetch(self.page, deadline).await {
                 Err(error) if error.is_marker_gone() => continue,
                 response => response?,
             };

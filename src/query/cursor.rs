@@ -90,7 +90,7 @@ impl Cursor {
 
 /// Refuses what can't be the id of a backup.
 pub(crate) fn check_id(id: &str) -> Result<(), String> {
-    // As ids are: each page has a thousand of them.
+    // Fast path: 1,000 ids a page.
     if !id.is_empty() && id.len() <= 64 && id.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic()) {
         return Ok(());
     }

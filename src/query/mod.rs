@@ -35,6 +35,7 @@ macro_rules! text_form {
 pub(crate) mod cursor;
 pub(crate) mod decode;
 pub(crate) mod microversion;
+pub(crate) mod page;
 pub(crate) mod parameter;
 #[expect(clippy::module_inception)]
 pub(crate) mod query;
@@ -42,5 +43,6 @@ pub(crate) mod timestamp;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use microversion::Microversion;
+pub(crate) use page::Page;
 pub(crate) use parameter::{InvalidValue, Kind, Parameter, Value};
 pub(crate) use query::Query;

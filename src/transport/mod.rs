@@ -18,4 +18,4 @@ pub(crate) use hooks::{RequestContext, Server, decode};
 pub(crate) use operation::{List, Listed, Operation, Row};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
-pub(crate) use service::{Outcome, PageRequest, Response, Settings, Transport};
+pub(crate) use service::{Outcome, PageRequest, Settings, Transport};

@@ -16,7 +16,7 @@ use super::runtime::{Spawned, on_current_runtime};
 use super::signals::Traced;
 use super::token_cache::{Issued, Tokens};
 use crate::generated::OPENSTACK_API_VERSION;
-use crate::query::{Cursor, Microversion, Query};
+use crate::query::{Cursor, Microversion, Page, Query};
 use crate::{Error, Link};
 
 /// A service's address, and the settings of a client.
@@ -72,19 +72,9 @@ pub(crate) struct PageRequest {
     pub(crate) page: u64,
 }
 
-/// A page, decoded.
-pub(crate) struct Response<T> {
-    pub(crate) rows: Vec<T>,
-    pub(crate) count: Option<u64>,
-    /// Where the next page starts, if there is one; or what is wrong with the link to it.
-    pub(crate) next: Result<Option<Cursor>, String>,
-    pub(crate) request_id: Option<String>,
-    pub(crate) microversion: Option<Microversion>,
-}
-
-impl<T> Traced for Response<T> {
+impl<T> Traced for Page<T> {
     fn rows(&self) -> Option<usize> {
-        Some(self.rows.len())
+        Some(self.backups.len())
     }
 
     fn request_id(&self) -> Option<&str> {
@@ -93,7 +83,7 @@ impl<T> Traced for Response<T> {
 }
 
 /// The outcome of one attempt to fetch a page.
-pub(crate) type Outcome<T> = Result<Response<T>, Failure>;
+pub(crate) type Outcome<T> = Result<Page<T>, Failure>;
 
 /// The operation that fetches a page.
 struct ListPage<'a, T> {
@@ -134,7 +124,7 @@ impl Transport {
         policy: &RetryPolicy,
         deadline: Option<Instant>,
         in_flight: Option<Spawned<Outcome<T>>>,
-    ) -> Result<Response<T>, Error> {
+    ) -> Result<Page<T>, Error> {
         let mut in_flight = in_flight;
         on_current_runtime(|| {
             let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
@@ -211,13 +201,13 @@ fn page<T>(
     received: Received<'_, List<T>>,
     microversion: Option<Microversion>,
     redactor: Redactor<'_>,
-) -> Result<Response<T>, Error> {
+) -> Result<Page<T>, Error> {
     let Received { body: List { backups, backups_links, count, error }, request_id, .. } = received;
     if let Some(error) = error.filter(|error| !error.is_empty()) {
         let message = format!("the response has a list and an error: {}", redactor.clean(&error.0));
         return Err(Error::undecodable(request_id, message));
     }
-    Ok(Response { rows: backups, count, next: next_page(&backups_links, redactor), request_id, microversion })
+    Ok(Page { backups, count, next: next_page(&backups_links, redactor), request_id, microversion })
 }
 
 /// Where the next link leads. A token that is sent back as its marker would get into errors and traces.

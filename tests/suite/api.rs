@@ -109,6 +109,7 @@ async fn an_unknown_parameter_lists_the_known_ones() {
 #[tokio::test]
 async fn a_missing_count_is_reported() {
     let error = Server::fixed(200, r#"{"backups":[]}"#).await.client().list_backups().count().await.unwrap_err();
+    assert!(matches!(error, Error::Undecodable { .. }), "{error:?}");
     assert_eq!(error.to_string(), "the response has no count (request id req-1)");
 }
 

@@ -133,14 +133,6 @@ async fn count_is_one_request_with_a_limit_of_zero() {
     assert_eq!(parameters, [Some("0"), Some("true"), None, None]);
 }
 
-#[tokio::test]
-async fn a_missing_count_is_an_error() {
-    let server = Server::fixed(200, r#"{"backups":[]}"#).await;
-    let error = server.client().list_backups().count().await.unwrap_err();
-    assert!(matches!(error, Error::Undecodable { .. }), "{error:?}");
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("count"));
-}
-
 /// Cycles of any length, with any number of pages before them.
 #[tokio::test]
 async fn cyclic_links_are_an_error() {

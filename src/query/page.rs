@@ -1,8 +1,7 @@
 //! [`Page`]: one page of a list.
 
+use super::{Cursor, Microversion};
 use crate::Backup;
-use crate::query::{Cursor, Microversion};
-use crate::transport::Response;
 
 /// One page of the list.
 ///
@@ -15,19 +14,10 @@ pub struct Page<T = Backup> {
     /// How many backups match the filters, where [`with_count`](crate::ListBackups::with_count) is set. All
     /// pages of a listing have the count that its first page came with.
     pub count: Option<u64>,
-    cursor: Option<Cursor>,
-    is_last: bool,
-    request_id: Option<String>,
-    microversion: Option<Microversion>,
-}
-
-impl<T> From<Response<T>> for Page<T> {
-    fn from(response: Response<T>) -> Self {
-        let Response { rows, count, next, request_id, microversion } = response;
-        // A page whose next link is broken is not the last one.
-        let is_last = next == Ok(None);
-        Self { backups: rows, count, cursor: next.ok().flatten(), is_last, request_id, microversion }
-    }
+    /// Where the next page starts, if there is one; or what is wrong with the link to it.
+    pub(crate) next: Result<Option<Cursor>, String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) microversion: Option<Microversion>,
 }
 
 impl<T> Page<T> {
@@ -37,20 +27,21 @@ impl<T> Page<T> {
     /// [`is_last`](Self::is_last) is false, and the listing ends with an error.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
-        self.cursor.as_ref()
+        self.next.as_ref().ok()?.as_ref()
     }
 
     /// The [`marker`](crate::ListBackups::marker) of the next page. `None` where there is no
     /// [`cursor`](Self::cursor), and where the server pages by offset only (Cinder does not).
     #[must_use]
     pub fn next_marker(&self) -> Option<&str> {
-        self.cursor.as_ref()?.marker()
+        self.cursor()?.marker()
     }
 
     /// Whether the list ends here.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        self.is_last
+        // A page whose next link is broken is not the last one.
+        self.next == Ok(None)
     }
 
     /// The id under which the service has logged the request, to quote to its operator.
