@@ -149,10 +149,12 @@ fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>,
             field.ident = Some(quote::format_ident!("{rust}"));
         }
         let (functions, written, missing) = match code(&field.ty).as_str() {
-            ":: jiff :: Timestamp" => ("crate::query::timestamp", "String", None),
-            ":: std :: option :: Option < :: jiff :: Timestamp >" => {
-                ("crate::query::timestamp::nullable", "Option<String>", Some(quote!(default,)))
-            }
+            ":: jiff :: Timestamp" => ("crate::query::timestamp", "crate::query::timestamp::Written", None),
+            ":: std :: option :: Option < :: jiff :: Timestamp >" => (
+                "crate::query::timestamp::nullable",
+                "Option<crate::query::timestamp::Written>",
+                Some(quote!(default,)),
+            ),
             _ => continue,
         };
         field.attrs.push(syn::parse_quote!(#[serde(#missing with = #functions)]));

@@ -3,23 +3,26 @@
 //! `vbs-backups --help` shows the options. Without settings it lists demo data.
 
 mod error;
+mod fields;
 mod options;
 mod output;
 mod progress;
 #[path = "../../examples/demo/settings.rs"]
 mod settings;
+mod table;
+mod waiting;
 
 use std::error::Error;
-use std::io::{self, Write};
-use std::pin::pin;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use vbs_client::mock::{self, Cinder};
 use vbs_client::{Client, Cursor, ListBackups};
 
 use error::describe;
+use fields::Listed;
 use options::{Format, Options};
-use output::{Listed, Output};
+use output::Output;
 use progress::Progress;
 
 /// Why a listing ended before its end.
@@ -34,91 +37,123 @@ impl<E: Into<Box<dyn Error>>> From<E> for Stop {
     }
 }
 
+/// Where a listing that stops now can be resumed: after what is in the output.
+#[derive(Default)]
+struct Place {
+    cursor: Option<Cursor>,
+    /// The number of backups in the output.
+    listed: usize,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let options = match Options::parse() {
         Ok(options) => options,
-        Err(help) if !help.use_stderr() => {
-            // The help may be piped into a program that has ended.
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("{}", error.to_string().lines().next().unwrap_or_default());
-            return ExitCode::FAILURE;
+        Err(message) => {
+            // It may be piped into a program that has ended.
+            let _ = message.print();
+            return if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
-    // Where to resume: after what is in the output.
-    let mut cursor = None;
-    let stop = match run(&options, &mut cursor).await {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(stop) => stop,
+    let mut place = Place::default();
+    let stop = tokio::select! {
+        biased;
+        () = interrupted() => Err(Stop::Interrupted),
+        result = run(&options, &mut place) => result,
     };
     let code = match stop {
+        Ok(()) => return ExitCode::SUCCESS,
         // The output is piped into a program that has ended, such as `head -1`.
-        Stop::Error(e) if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
+        Err(Stop::Error(e)) if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
             return ExitCode::SUCCESS;
         }
-        Stop::Error(error) => {
+        Err(Stop::Error(error)) => {
             eprintln!("error: {}", describe(&*error));
             ExitCode::FAILURE
         }
-        Stop::Interrupted => {
+        Err(Stop::Interrupted) => {
             eprintln!("interrupted");
             ExitCode::from(130)
         }
     };
-    match cursor {
+    match place.cursor {
         Some(cursor) => {
-            eprintln!("the output is right as far as it goes; the rest: --resume {cursor}");
+            eprintln!(
+                "the output is right as far as it goes; the rest: {}",
+                options.resume_line(&cursor, place.listed)
+            );
             ExitCode::from(3)
         }
         None => code,
     }
 }
 
-async fn run(options: &Options, cursor: &mut Option<Cursor>) -> Result<(), Stop> {
+/// Waits for Ctrl-C, or for SIGTERM.
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+async fn run(options: &Options, place: &mut Place) -> Result<(), Stop> {
+    if let Some(shell) = options.completions {
+        return Ok(io::stdout().write_all(&Options::completions(shell))?);
+    }
+    let progress = Progress::new(options);
     // The demo's server runs as long as the listing.
     let (client, _demo) = client(options).await?;
     if options.detail {
-        list(options.narrow(client.list_backups_detail())?, options, cursor).await
+        list(options.narrow(client.list_backups_detail())?, options, progress, place).await
     } else {
-        list(options.narrow(client.list_backups())?, options, cursor).await
+        list(options.narrow(client.list_backups())?, options, progress, place).await
     }
 }
 
-async fn list<T: Listed>(request: ListBackups<T>, options: &Options, cursor: &mut Option<Cursor>) -> Result<(), Stop> {
+async fn list<T: Listed>(
+    request: ListBackups<T>,
+    options: &Options,
+    mut progress: Progress,
+    place: &mut Place,
+) -> Result<(), Stop> {
     if options.count {
-        return Ok(writeln!(io::stdout(), "{}", request.count().await?)?);
+        let count = request.count().await?;
+        return Ok(progress.hide(|| writeln!(io::stdout(), "{count}"))?);
     }
-    let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut pages = request.pages();
-    let mut output = Output::new(options);
-    let mut progress = Progress::new(&request, options);
-    loop {
-        let page = tokio::select! {
-            biased;
-            _ = &mut interrupted => return Err(Stop::Interrupted),
-            page = pages.try_next() => page,
-        };
-        let page = match page {
+    let mut output = Output::new::<T>(options);
+    let mut has_more = false;
+    while !has_more {
+        let mut page = match pages.try_next().await {
             Ok(Some(page)) => page,
             Ok(None) => break,
             Err(error) => {
                 // Where it is known better than by the last page.
-                if let (Some(cursor), Some(better)) = (cursor.as_mut(), error.cursor()) {
+                if let (Some(cursor), Some(better)) = (place.cursor.as_mut(), error.cursor()) {
                     cursor.clone_from(better);
                 }
                 return Err(error.into());
             }
         };
+        let left = options.max.unwrap_or(usize::MAX) - place.listed;
+        has_more = page.backups.len() > left || (page.backups.len() == left && !page.is_last());
+        page.backups.truncate(left);
         progress.hide(|| output.page(&page))?;
+        place.listed += page.backups.len();
         // A JSON document without its end is of no use.
-        *cursor = page.cursor().filter(|_| options.format() != Format::Json).cloned();
-        progress.record(&page);
+        place.cursor = page.cursor().filter(|_| options.format() != Format::Json).cloned();
+        if !has_more {
+            progress.record(&page, &request);
+        }
     }
-    *cursor = None;
-    progress.hide(|| output.end())?;
+    place.cursor = None;
+    drop(progress);
+    output.end(has_more)?;
     Ok(())
 }
 
@@ -129,10 +164,11 @@ async fn client(options: &Options) -> Result<(Client, Option<Cinder>), Box<dyn E
     if settings::any() {
         return Ok((Client::from_env().await?, None));
     }
-    // Standard output belongs to the document.
-    match options.format() {
-        Format::Table if !options.count => writeln!(io::stdout(), "{}", settings::NONE)?,
-        _ => writeln!(io::stderr(), "{}", settings::NONE)?,
+    // What is piped is backups only.
+    if options.format() == Format::Table && !options.count && io::stdout().is_terminal() {
+        writeln!(io::stdout(), "{}", settings::NONE)?;
+    } else {
+        writeln!(io::stderr(), "{}", settings::NONE)?;
     }
     // The two backups of the vendor's example, and made-up ones.
     let vendors = ["1d1139d8-8989-49d3-8aa1-83eb691e6db2", "b3cf7a16-decc-4beb-8077-682737d94a58"];

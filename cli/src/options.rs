@@ -1,18 +1,26 @@
 //! The options of the command line.
 
-use clap::{Arg, Args, Command, FromArgMatches, Parser, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, ValueEnum, parser::ValueSource};
+use clap_complete::Shell;
 use vbs_client::{Cursor, Error, ListBackups, Microversion, Parameter};
 
+const NAME: &str = "vbs-backups";
 const AFTER_HELP: &str = "\
 Which cloud: --cloud, or OS_CLOUD (clouds.yaml) or OS_* from the environment; or VBS_ENDPOINT, OS_PROJECT_ID (unless the \
 endpoint has it) and OS_TOKEN. With no OS_* or VBS_* variable and no clouds.yaml it lists demo data from a server of its own.
 
 Exit codes:
-  0    all backups are listed, or the reader of the output has ended
+  0    all backups are listed, or those of --max, or the reader of the output has ended
   1    an error before anything was listed
   3    an error or an interruption in mid-listing: the output is right as far as
-       it goes, and the last line on standard error has the --resume for the rest
-  130  an interruption before anything was listed";
+       it goes, and the last line on standard error has the command for the rest
+  130  an interruption before anything was listed
+
+Where standard output is no terminal, the table's header and total go to standard error.";
+/// The default of a service's maximum.
+const MAX_PAGE: usize = 1000;
+/// What a listing that is resumed has anew.
+const PLACES: [&str; 4] = ["resume", "marker", "offset", "max"];
 
 #[derive(Parser)]
 pub struct Options {
@@ -25,10 +33,16 @@ pub struct Options {
     /// All fields of each backup; in a table status, size and age.
     #[arg(long, help_heading = "Output")]
     pub detail: bool,
-    /// Print only how many backups match the filters.
+    /// Do not shorten the table to the width of the terminal.
     #[arg(long, help_heading = "Output")]
+    pub wide: bool,
+    /// Print only how many backups match the filters.
+    #[arg(long, conflicts_with_all = ["resume", "max"], help_heading = "Output")]
     pub count: bool,
-    /// Fetch so many pages at once.
+    /// Stop after this many backups.
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Paging")]
+    pub max: Option<usize>,
+    /// The number of pages that are fetched at once.
     #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Paging")]
     concurrency: usize,
     /// List the rest of a listing that has stopped. With --format csv there is no header.
@@ -37,12 +51,18 @@ pub struct Options {
     /// Sign in to this cloud of clouds.yaml.
     #[arg(long, value_name = "NAME", help_heading = "Service")]
     pub cloud: Option<String>,
-    /// Ask for this microversion at least, for fields that need one.
+    /// The minimum microversion of the requests, for fields that need one.
     #[arg(long, value_name = "X.Y", help_heading = "Service")]
     microversion: Option<Microversion>,
+    /// Print a script that completes the options in this shell.
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    pub completions: Option<Shell>,
     /// The contract's parameters, by their names on the wire.
     #[arg(skip)]
     parameters: Vec<(&'static str, String)>,
+    /// The options as they were given, but for the place where the listing starts and its end.
+    #[arg(skip)]
+    given: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -54,16 +74,32 @@ pub enum Format {
 }
 
 impl Options {
+    /// The options of this process; or its help, its version or an error.
     pub fn parse() -> Result<Self, clap::Error> {
-        let command = Command::new("vbs-backups")
+        let mut command = Self::command();
+        let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let given = command.get_arguments().filter(|option| !PLACES.contains(&option.get_id().as_str()));
+        let given = given.flat_map(|option| words(option, &matches)).collect();
+        let value = |name| Some((name, matches.remove_one::<String>(name)?));
+        let parameters = ListBackups::parameters().iter().map(|parameter| parameter.name()).filter_map(value).collect();
+        Ok(Self { parameters, given, ..Self::from_arg_matches(&matches)? })
+    }
+
+    fn command() -> Command {
+        let command = Command::new(NAME)
+            .version(env!("CARGO_PKG_VERSION"))
             .about("Lists a project's volume backups, newest first, all pages of them.")
             .after_help(AFTER_HELP)
             .max_term_width(100)
             .args(ListBackups::parameters().iter().map(|parameter| option(parameter)));
-        let mut matches = Self::augment_args(command).try_get_matches()?;
-        let given = |name| Some((name, matches.remove_one::<String>(name)?));
-        let parameters = ListBackups::parameters().iter().map(|parameter| parameter.name()).filter_map(given).collect();
-        Ok(Self { parameters, ..Self::from_arg_matches(&matches)? })
+        Self::augment_args(command)
+    }
+
+    /// The script that completes the options in a shell.
+    pub fn completions(shell: Shell) -> Vec<u8> {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Self::command(), NAME, &mut script);
+        script
     }
 
     pub fn format(&self) -> Format {
@@ -78,6 +114,10 @@ impl Options {
     /// Sets on a request what the options say.
     pub fn narrow<T>(&self, request: ListBackups<T>) -> Result<ListBackups<T>, Error> {
         let mut request = request.concurrency(self.concurrency);
+        if let Some(max) = self.max {
+            // No more than is printed. A --limit that is given comes later.
+            request = request.prefetch(false).parameter("limit", &max.min(MAX_PAGE).to_string())?;
+        }
         for (name, value) in &self.parameters {
             request = request.parameter(name, value)?;
         }
@@ -89,12 +129,48 @@ impl Options {
             None => request,
         })
     }
+
+    /// The command that lists the rest, after so many backups.
+    pub fn resume_line(&self, cursor: &Cursor, listed: usize) -> String {
+        let program = std::env::args().next().unwrap_or_else(|| NAME.to_owned());
+        let max = self.max.map(|max| ["--max".to_owned(), (max - listed).to_string()]);
+        let resume = ["--resume".to_owned(), cursor.to_string()];
+        let words = [&program].into_iter().chain(&self.given).chain(max.iter().flatten()).chain(&resume);
+        words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it is not a whole number from 1 on".to_owned())
+}
+
+/// An option as it is on the command line, if it is there.
+fn words(option: &Arg, matches: &ArgMatches) -> Vec<String> {
+    let name = option.get_id().as_str();
+    let (Some(ValueSource::CommandLine), Some(long)) = (matches.value_source(name), option.get_long()) else {
+        return Vec::new();
+    };
+    let value = matches.get_raw(name).and_then(|mut values| values.next()).unwrap_or_default().to_string_lossy();
+    match option.get_action() {
+        ArgAction::SetTrue => vec![format!("--{long}")],
+        _ if option.is_require_equals_set() || value.starts_with('-') => vec![format!("--{long}={value}")],
+        _ => vec![format!("--{long}"), value.into_owned()],
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    // Only a NUL can't be quoted, which no argument has.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }
 
 /// The option of a parameter of the contract.
 fn option(parameter: &Parameter) -> Arg {
     let (description, _) = parameter.description().split_once(". ").unwrap_or((parameter.description(), ""));
     let mut help = format!("{}.", description.trim_end_matches('.'));
+    if parameter.name() == "limit" {
+        help += " For fewer backups in all there is --max.";
+    }
     if let Some(version) = parameter.microversion() {
         help += &format!(" Needs microversion {version}.");
     }

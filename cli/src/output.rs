@@ -1,105 +1,24 @@
 //! The formats of the output.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use console::{Term, style, truncate_str};
 use serde_json::{Value, json};
-use vbs_client::jiff::Timestamp;
-use vbs_client::{Backup, BackupDetail, Page, Row};
+use vbs_client::Page;
 
+use crate::fields::{Listed, fields};
 use crate::options::{Format, Options};
+use crate::table::Table;
 
-/// A backup of either list.
-pub trait Listed: Row {
-    /// The fields, in the order of a CSV file.
-    const FIELDS: &[&str];
-    /// The head of a table's columns before the name.
-    const HEAD: &str;
-
-    fn json(&self) -> Value;
-    /// A line of a table up to the name, and the name.
-    fn line(&self) -> (String, Option<&str>);
-}
-
-impl Listed for Backup {
-    const FIELDS: &[&str] = &["id", "name", "links"];
-    const HEAD: &str = "ID                                    ";
-
-    fn json(&self) -> Value {
-        json!(self)
-    }
-
-    fn line(&self) -> (String, Option<&str>) {
-        (format!("{:36}  ", printable(&self.id)), self.name.as_deref())
-    }
-}
-
-impl Listed for BackupDetail {
-    const FIELDS: &[&str] = &[
-        "id",
-        "name",
-        "status",
-        "size",
-        "created_at",
-        "updated_at",
-        "data_timestamp",
-        "volume_id",
-        "snapshot_id",
-        "is_incremental",
-        "has_dependent_backups",
-        "object_count",
-        "availability_zone",
-        "container",
-        "description",
-        "fail_reason",
-        "metadata",
-        "encryption_key_id",
-        "os-backup-project-attr:project_id",
-        "user_id",
-        "links",
-    ];
-    const HEAD: &str = "ID                                    STATUS              SIZE   AGE  ";
-
-    fn json(&self) -> Value {
-        json!(self)
-    }
-
-    fn line(&self) -> (String, Option<&str>) {
-        let status = printable(self.status.as_str());
-        let padded = style(format!("{status:15}"));
-        let status = match &*status {
-            "available" => padded.green(),
-            error if error.starts_with("error") => padded.red(),
-            _ => padded.yellow(),
-        };
-        let size = format!("{} GiB", self.size);
-        (
-            format!("{:36}  {status}  {size:>7}  {:>4}  ", printable(&self.id), age(self.created_at)),
-            self.name.as_deref(),
-        )
-    }
-}
-
-fn age(time: Timestamp) -> String {
-    match Timestamp::now().duration_since(time).as_secs().max(0) {
-        seconds @ ..120 => format!("{seconds}s"),
-        seconds @ ..7_200 => format!("{}m", seconds / 60),
-        seconds @ ..172_800 => format!("{}h", seconds / 3_600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// A text without what could control a terminal.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
-}
+/// A CSV file begins with these, as far as there are such fields.
+const FIRST: [&str; 5] = ["id", "name", "status", "size", "created_at"];
 
 pub struct Output {
     format: Format,
-    /// Whether the head is still to be printed.
-    head: bool,
-    /// The width of the terminal, if it is one.
-    width: Option<usize>,
+    table: Table,
+    /// The columns of CSV.
+    columns: Vec<String>,
+    /// Whether the header of CSV is still to be printed.
+    header: bool,
     total: usize,
     count: Option<u64>,
     /// The document, where there is one.
@@ -107,43 +26,51 @@ pub struct Output {
 }
 
 impl Output {
-    pub fn new(options: &Options) -> Self {
-        let width = Term::stdout().size_checked().map(|(_, columns)| columns.into());
-        let (format, resumed) = (options.format(), options.resume.is_some());
-        let head = format == Format::Table || (format == Format::Csv && !resumed);
-        Self { format, head, width, total: 0, count: None, rows: Vec::new() }
+    pub fn new<T: Listed>(options: &Options) -> Self {
+        let mut columns = fields::<T>();
+        // Where the service has each backup: of no use in a table.
+        columns.retain(|field| field != "links");
+        columns.sort_by_key(|field| FIRST.iter().position(|first| first == field).unwrap_or(FIRST.len()));
+        Self {
+            format: options.format(),
+            table: Table::new(&columns, options.wide),
+            columns,
+            header: options.resume.is_none(),
+            total: 0,
+            count: None,
+            rows: Vec::new(),
+        }
     }
 
     /// Prints a page.
     pub fn page<T: Listed>(&mut self, page: &Page<T>) -> io::Result<()> {
         self.total += page.backups.len();
         self.count = page.count;
-        let head = std::mem::take(&mut self.head);
+        let rows = page.into_iter().map(|row| json!(row));
         let mut out = Vec::new();
         match self.format {
             Format::Table => {
-                if head {
-                    writeln!(out, "{}", style(format!("{}NAME", T::HEAD)).bold())?;
+                let rows: Vec<_> = rows.collect();
+                if let Some(header) = self.table.header(&rows) {
+                    aside(&header)?;
                 }
-                for (line, name) in page.into_iter().map(Listed::line) {
-                    let name = printable(name.unwrap_or("-"));
-                    let room = self.width.map_or(usize::MAX, |width| width.saturating_sub(T::HEAD.len()).max(1));
-                    writeln!(out, "{line}{}", truncate_str(&name, room, "\u{2026}"))?;
+                for row in &rows {
+                    writeln!(out, "{}", self.table.line(row))?;
                 }
             }
-            Format::Json => self.rows.extend(page.into_iter().map(Listed::json)),
+            Format::Json => self.rows.extend(rows),
             Format::Jsonl => {
-                for row in page {
-                    writeln!(out, "{}", row.json())?;
+                for row in rows {
+                    writeln!(out, "{row}")?;
                 }
             }
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(&mut out);
-                if head {
-                    csv.write_record(T::FIELDS)?;
+                if std::mem::take(&mut self.header) {
+                    csv.write_record(&self.columns)?;
                 }
-                for row in page.into_iter().map(Listed::json) {
-                    csv.write_record(T::FIELDS.iter().map(|field| cell(&row[field])))?;
+                for row in rows {
+                    csv.write_record(self.columns.iter().map(|field| cell(&row[field.as_str()])))?;
                 }
                 csv.flush()?;
             }
@@ -151,14 +78,15 @@ impl Output {
         print(&out)
     }
 
-    /// Prints what comes after the last page.
-    pub fn end(self) -> io::Result<()> {
-        let mut out = Vec::new();
+    /// Prints what comes after the last page. There may be more backups than were printed.
+    pub fn end(self, has_more: bool) -> io::Result<()> {
         match self.format {
             Format::Table => {
-                writeln!(out, "{} backups", self.total)?;
-                if let Some(count) = self.count {
-                    writeln!(out, "{count} match the filters")?;
+                let more = if has_more { "; there may be more" } else { "" };
+                aside(&format!("{} backups{more}", self.total))?;
+                match self.count {
+                    Some(count) => aside(&format!("{count} match the filters")),
+                    None => Ok(()),
                 }
             }
             Format::Json => {
@@ -166,11 +94,10 @@ impl Output {
                 if let Some(count) = self.count {
                     document["count"] = count.into();
                 }
-                writeln!(out, "{document:#}")?;
+                print(format!("{document:#}\n").as_bytes())
             }
-            Format::Jsonl | Format::Csv => {}
+            Format::Jsonl | Format::Csv => Ok(()),
         }
-        print(&out)
     }
 }
 
@@ -180,6 +107,11 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// Prints a line that is no backup: what is piped is backups only.
+pub fn aside(line: &str) -> io::Result<()> {
+    if io::stdout().is_terminal() { writeln!(io::stdout(), "{line}") } else { writeln!(io::stderr(), "{line}") }
 }
 
 fn print(text: &[u8]) -> io::Result<()> {

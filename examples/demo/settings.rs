@@ -3,7 +3,7 @@
 use vbs_client::Error;
 use vbs_client::keystone::Credentials;
 
-pub const NONE: &str = "demo data, made up: no OS_* and no VBS_* variable is set, and there is no clouds.yaml";
+pub const NONE: &str = "demo data: no OS_* or VBS_* variable is set, and there is no clouds.yaml";
 
 /// Whether anything is set, be it incomplete.
 pub fn any() -> bool {

@@ -7,6 +7,7 @@ use super::fault::fault;
 use crate::generated::LISTS;
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, WITH_COUNT};
 use crate::query::microversion::SERVICE;
+use crate::query::timestamp;
 use crate::query::{Kind, Parameter};
 use crate::{Link, Microversion};
 
@@ -258,7 +259,7 @@ fn write(row: &Row, list: &List, version: Microversion) -> Value {
         rel: rel.to_owned(),
     };
     row.backup.links = vec![link("self", "/v3"), link("bookmark", "")];
-    let mut json = (list.write)(row);
+    let mut json = timestamp::written_by_service(|| (list.write)(row));
     let Some(fields) = json.as_object_mut() else { return json };
     for (name, since, is_map) in list.newer {
         if version < *since {

@@ -1,12 +1,13 @@
-//! How a time is read and written: in UTC without a time zone, such as `2026-02-01T00:00:00.000000`. The
-//! fractions may be missing.
+//! How a time is read and written. The service writes UTC without a time zone, such as `2026-02-01T00:00:00.000000`,
+//! which others take for local time; so it is written with a `Z`, as RFC 3339 has it, and read in both forms.
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use serde::ser::Serializer;
 
 pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&time.strftime("%Y-%m-%dT%H:%M:%S%.6f"))
+    let form = if as_service() { "%Y-%m-%dT%H:%M:%S%.6f" } else { "%Y-%m-%dT%H:%M:%S%.6fZ" };
+    serializer.collect_str(&time.strftime(form))
 }
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
@@ -14,9 +15,53 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 fn parse<E: Error>(text: &str) -> Result<Timestamp, E> {
-    // A server that writes a time zone is understood, too.
+    // Without a time zone first: most are.
     let time = format!("{text}Z").parse().or_else(|_| text.parse());
     time.map_err(|_| E::invalid_value(Unexpected::Str(text), &"a time such as 2026-02-01T00:00:00.000000"))
+}
+
+#[cfg(feature = "mock")]
+thread_local! {
+    /// serde brings no settings to where a field is written.
+    static AS_SERVICE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Has all times that are written meanwhile be written as the service writes them.
+#[cfg(feature = "mock")]
+pub(crate) fn written_by_service<R>(write: impl FnOnce() -> R) -> R {
+    AS_SERVICE.set(true);
+    let written = write();
+    AS_SERVICE.set(false);
+    written
+}
+
+#[cfg(feature = "mock")]
+fn as_service() -> bool {
+    AS_SERVICE.get()
+}
+
+#[cfg(not(feature = "mock"))]
+fn as_service() -> bool {
+    false
+}
+
+/// The JSON schema of a time.
+#[cfg(feature = "schemars")]
+pub(crate) struct Written;
+
+#[cfg(feature = "schemars")]
+impl schemars::JsonSchema for Written {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "date-time"})
+    }
 }
 
 /// The same, where the time may be null.
@@ -57,13 +102,22 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_as_it_was_read() {
-        for json in [
-            json!({"created": "2026-02-01T00:00:00.000000", "updated": "2026-02-01T12:34:56.123456"}),
-            json!({"created": "0001-01-01T00:00:00.000000", "updated": null}),
+    fn a_time_is_written_with_its_zone_and_read_again() {
+        for (json, written) in [
+            (
+                json!({"created": "2026-02-01T00:00:00.000000", "updated": "2026-02-01T12:34:56.123456"}),
+                json!({"created": "2026-02-01T00:00:00.000000Z", "updated": "2026-02-01T12:34:56.123456Z"}),
+            ),
+            (
+                json!({"created": "0001-01-01T00:00:00.000000", "updated": null}),
+                json!({"created": "0001-01-01T00:00:00.000000Z", "updated": null}),
+            ),
         ] {
             let times: Times = serde_json::from_value(json.clone()).unwrap();
-            assert_eq!(serde_json::to_value(times).unwrap(), json);
+            assert_eq!(serde_json::to_value(&times).unwrap(), written);
+            assert_eq!(serde_json::from_value::<Times>(written).unwrap(), times);
+            #[cfg(feature = "mock")]
+            assert_eq!(written_by_service(|| serde_json::to_value(times).unwrap()), json);
         }
     }
 

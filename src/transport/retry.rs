@@ -178,7 +178,8 @@ impl RetryPolicy {
             if deadline.is_some_and(|deadline| delay >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);
             }
-            tracing::warn!(target: "vbs_client::retry", page, attempt, ?delay, %error, "retrying");
+            let status = error.status().map(|status| status.as_u16());
+            tracing::warn!(target: "vbs_client::retry", page, attempt, ?delay, status, %error, "retrying");
             sleep(delay).await;
             last = Some(Box::new(error));
         }

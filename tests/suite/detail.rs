@@ -1,7 +1,7 @@
 //! The list with details: what is sent, every field decoded, and the same requests as for the summary.
 
 use serde_json::{Value, json};
-use vbs_client::mock::{Cinder, rows};
+use vbs_client::mock::{self, Cinder, Row, rows};
 use vbs_client::{Backup, BackupDetail, BackupStatus, Cursor, Error, ListBackups, Microversion};
 
 use crate::support::server::{Reply, Server};
@@ -111,7 +111,11 @@ async fn a_backup_serializes_to_what_it_was_decoded_from() {
     let mut row = full();
     for _ in 0..2 {
         let backup = sent(row.clone()).await.unwrap();
-        assert_eq!(serde_json::to_value(&backup).unwrap(), row);
+        let mut written = row.clone();
+        for field in ["created_at", "updated_at", "data_timestamp"] {
+            written[field] = written[field].as_str().map(|time| format!("{time}Z")).into();
+        }
+        assert_eq!(serde_json::to_value(&backup).unwrap(), written);
         assert_eq!(serde_json::from_value::<BackupDetail>(row.clone()).unwrap(), backup);
         // The same as the lowest microversion has it.
         for field in ["metadata", "user_id", "encryption_key_id", "os-backup-project-attr:project_id", "links"] {
@@ -204,6 +208,32 @@ async fn times_have_fractions_or_not() {
             assert_eq!(time, Some(expected.parse().unwrap()), "{field}");
         }
     }
+}
+
+#[tokio::test]
+async fn times_are_written_with_their_zone_and_read_again() {
+    let mut row = full();
+    row["created_at"] = json!("2026-01-01T00:00:49.000000");
+    row["updated_at"] = json!(null);
+    let backup = sent(row).await.unwrap();
+    let written = serde_json::to_value(&backup).unwrap();
+    assert_eq!(written["created_at"], "2026-01-01T00:00:49.000000Z");
+    assert_eq!(written["updated_at"], json!(null));
+    assert_eq!(serde_json::from_value::<BackupDetail>(written).unwrap(), backup);
+
+    let schema = schemars::schema_for!(BackupDetail).to_value();
+    assert_eq!(schema["properties"]["created_at"]["format"], "date-time");
+    assert_eq!(schema["properties"]["updated_at"]["format"], "date-time");
+    assert_eq!(schema["properties"]["updated_at"]["type"], json!(["string", "null"]));
+}
+
+/// As a real one does: tests/cloud.rs compares them.
+#[test]
+fn the_mock_writes_times_without_a_zone() {
+    let row = Row::new("a").created_at("2026-01-01T00:00:49Z".parse().unwrap());
+    let path = format!("/v3/{PROJECT_ID}/backups/detail");
+    let body = mock::respond(&[row], &mock::Settings::default(), &path, "", None).body;
+    assert_eq!(body["backups"][0]["created_at"], "2026-01-01T00:00:49.000000");
 }
 
 #[tokio::test]

@@ -16,13 +16,14 @@ use crate::support::{PROJECT_ID, TOKEN, output, page, run, served, tool, with};
 #[test]
 fn without_settings_it_lists_demo_data() {
     let (code, out, err) = run(&[]);
-    assert_eq!((code, err.as_str()), (Some(0), ""));
-    let lines: Vec<_> = out.lines().collect();
-    assert!(lines[0].contains("demo data"), "{}", lines[0]);
-    assert!(lines[1].starts_with("ID ") && lines[1].ends_with(" NAME"));
-    assert!(lines[2].starts_with("1d1139d8-8989-49d3-8aa1-83eb691e6db2"));
-    assert_eq!(lines.len(), 3 + 3002);
-    assert_eq!(lines.last(), Some(&"3002 backups"));
+    assert_eq!((code, out.lines().count()), (Some(0), 3002));
+    assert!(out.starts_with("1d1139d8-8989-49d3-8aa1-83eb691e6db2  -\n"), "{}", out.lines().next().unwrap());
+    // What is piped is backups only.
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!(lines.len(), 3, "{err}");
+    assert!(lines[0].starts_with("demo data"), "{err}");
+    assert!(lines[1].starts_with("ID ") && lines[1].ends_with(" NAME"), "{err}");
+    assert_eq!(lines[2], "3002 backups");
 }
 
 #[test]
@@ -67,15 +68,66 @@ fn every_option_reaches_the_service() {
 
 #[test]
 fn an_error_is_one_line_and_exit_code_1() {
-    for arguments in
-        [&["--limit", "-1"][..], &["--limit", "many"], &["--marker", "gone"], &["--no-such-option"], &["stray"]]
-    {
-        let (code, out, err) = run(arguments);
-        assert_eq!(code, Some(1), "{arguments:?}");
-        assert_eq!(err.lines().count(), 1, "{err}");
-        assert!(err.starts_with("error: "), "{err}");
-        assert!(!out.contains("NAME"), "{out}");
+    for arguments in [["--limit", "-1"], ["--limit", "many"], ["--marker", "gone"]] {
+        let (code, out, err) = run(&arguments);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");
+        let (demo, error) = err.split_once('\n').unwrap();
+        assert!(demo.starts_with("demo data"), "{err}");
+        assert!(error.starts_with("error: ") && error.lines().count() == 1, "{err}");
     }
+}
+
+#[test]
+fn an_error_of_usage_says_what_would_be_right() {
+    for (arguments, expected) in [
+        (&["--name-lik", "x"][..], "tip: a similar argument exists: '--name-like'"),
+        (&["--format", "yaml"], "[possible values: table, json, jsonl, csv]"),
+        (&["stray"], "Usage: vbs-backups"),
+        (&["--max", "0"], "it is not a whole number from 1 on"),
+        (&["--count", "--resume", "marker:a"], "cannot be used with '--resume <CURSOR>'"),
+        (&["--count", "--max", "1"], "cannot be used with '--max <N>'"),
+    ] {
+        let (code, out, err) = run(arguments);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(err.starts_with("error: ") && err.contains(expected), "{err}");
+    }
+}
+
+#[test]
+fn it_has_a_version_and_completions() {
+    let version = format!("vbs-backups {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(&["--version"]), (Some(0), version, String::new()));
+    for (shell, expected) in
+        [("bash", "complete -F _vbs__backups"), ("zsh", "#compdef vbs-backups"), ("fish", "-l name-like")]
+    {
+        let (code, script, err) = run(&["--completions", shell]);
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        assert!(script.contains(expected) && script.contains("with-count"), "{shell}: {script}");
+    }
+}
+
+#[tokio::test]
+async fn a_maximum_ends_the_list_and_requests_no_more() {
+    let cinder = Cinder::start(rows(2500)).await;
+    for (arguments, limits) in [
+        (&["--max", "5"][..], &["5"][..]),
+        (&["--max", "1200"], &["1000", "1000"]),
+        (&["--max", "5", "--limit", "3"], &["3", "3"]),
+    ] {
+        let before = cinder.requests().len();
+        let mut command = tool();
+        command.env("VBS_ENDPOINT", cinder.url()).env("OS_PROJECT_ID", cinder.project_id()).env("OS_TOKEN", "a-token");
+        command.args(arguments);
+        let (code, out, err) = served(command).await;
+        assert_eq!((code, out.lines().count()), (Some(0), arguments[1].parse().unwrap()), "{err}");
+        assert!(err.ends_with(&format!("\n{} backups; there may be more\n", arguments[1])), "{err}");
+        let requests = cinder.requests();
+        let sent: Vec<_> = requests[before..].iter().map(|request| request.parameter("limit").unwrap()).collect();
+        assert_eq!(sent, limits);
+    }
+    let (code, out, err) = run(&["--max", "3003"]);
+    assert_eq!((code, out.lines().count()), (Some(0), 3002));
+    assert!(err.ends_with("\n3002 backups\n"), "{err}");
 }
 
 #[test]
@@ -84,7 +136,8 @@ fn a_closed_pipe_is_no_error() {
     let mut line = String::new();
     BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
-    assert_eq!((status.code(), String::from_utf8(stderr).unwrap()), (Some(0), String::new()));
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!((status.code(), stderr.contains("error")), (Some(0), false), "{stderr}");
 }
 
 #[tokio::test]
@@ -99,8 +152,9 @@ async fn with_settings_it_lists_their_project() {
         tokio::task::spawn_blocking(move || command.output().unwrap())
     };
     let output = listed(Some("a-token")).await.unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
-    assert!(out.ends_with("\n5 backups\n") && !out.contains("demo"), "{out}");
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(out.lines().count(), 5, "{out}");
+    assert!(err.ends_with("\n5 backups\n") && !err.contains("demo"), "{err}");
     assert_eq!(cinder.requests().len(), 1);
 
     let output = listed(None).await.unwrap();
@@ -129,7 +183,9 @@ fn every_format_has_every_field() {
         let (_, text, _) = formatted("csv");
         let mut csv = csv::Reader::from_reader(text.as_bytes());
         let header = csv.headers().unwrap().clone();
-        assert_eq!(header.iter().collect::<BTreeSet<_>>(), contract.keys().map(String::as_str).collect());
+        let fields = contract.keys().map(String::as_str).filter(|field| *field != "links");
+        assert_eq!(header.iter().collect::<BTreeSet<_>>(), fields.collect());
+        assert_eq!(header.iter().take(2).collect::<Vec<_>>(), ["id", "name"]);
         let records: Vec<_> = csv.records().map(Result::unwrap).collect();
         assert_eq!(records.len(), rows.len());
         for (record, row) in records.iter().zip(&rows) {
@@ -146,10 +202,10 @@ fn every_format_has_every_field() {
 #[test]
 fn a_table_with_details_has_status_size_and_age() {
     let (code, out, err) = run(&["--detail", "--offset", "3001"]);
-    assert_eq!((code, err.as_str()), (Some(0), ""));
-    let lines: Vec<_> = out.lines().collect();
-    assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["ID", "STATUS", "SIZE", "AGE", "NAME"]);
-    let cells: Vec<_> = lines[2].split_whitespace().collect();
+    let header = err.lines().nth(1).unwrap();
+    assert_eq!(header.split_whitespace().collect::<Vec<_>>(), ["ID", "STATUS", "SIZE", "AGE", "NAME"]);
+    assert_eq!((code, out.lines().count()), (Some(0), 1));
+    let cells: Vec<_> = out.split_whitespace().collect();
     assert_eq!(cells[..4], ["00000000-0000-4000-8000-000000000000", "available", "1", "GiB"]);
     assert!(cells[4].ends_with('d') && cells[5] == "-", "{cells:?}");
 }
@@ -157,7 +213,7 @@ fn a_table_with_details_has_status_size_and_age() {
 #[test]
 fn a_count_is_a_number() {
     let (code, out, _) = run(&["--count", "--name-like", "week"]);
-    let (_, listed, _) = run(&["--name-like", "week"]);
+    let (_, _, listed) = run(&["--name-like", "week"]);
     assert_eq!((code, format!("{} backups", out.trim_end())), (Some(0), listed.lines().last().unwrap().to_owned()));
 }
 
@@ -170,31 +226,42 @@ fn colours_are_for_terminals_or_where_they_are_forced() {
     assert_eq!((colours("CLICOLOR"), colours("NO_COLOR"), colours("CLICOLOR_FORCE")), (false, false, true));
 }
 
-#[tokio::test]
-async fn after_a_fault_in_mid_listing_the_rest_is_listed_with_resume() {
-    let server = Server::start(|request, _| match request.get("marker") {
-        None => request.page(&page(&["a", "b"], Some("marker=b"))),
-        Some("b") if request.get("name~").is_some() => request.reply(400, ""),
-        Some("b") => request.page(&page(&["c"], None)),
+/// A service of the backups a, b and c whose second page is refused once.
+async fn refuses_the_second_page() -> Server {
+    Server::start(|request, number| match (request.get("marker"), number) {
+        (None, _) => request.page(&page(&["a", "b"], Some("marker=b"))),
+        (Some("b"), 1) => request.reply(400, ""),
+        (Some("b"), _) => request.page(&page(&["c"], None)),
         _ => request.reply(404, ""),
     })
-    .await;
-    let mut command = with(&server);
-    command.args(["--format", "csv", "--name-like", "x"]);
-    let (code, out, err) = served(command).await;
-    assert_eq!((code, out.lines().count()), (Some(3), 3), "{out}");
-    let resume = err.trim_end().rsplit_once("; the rest: ").unwrap().1;
-    assert_eq!(resume, "--resume marker:b");
+    .await
+}
 
+#[tokio::test]
+async fn after_a_fault_in_mid_listing_there_is_the_command_for_the_rest() {
+    let server = refuses_the_second_page().await;
     let mut command = with(&server);
-    command.args(["--format", "csv"]).args(resume.split(' '));
+    command.args(["--format", "csv", "--name-like", "it's $x", "--limit", "2", "--max", "5", "--offset", "1"]);
     let (code, out, err) = served(command).await;
-    assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert!(out.starts_with("c,") && out.lines().count() == 1, "{out}");
+    assert_eq!((code, out.as_str()), (Some(3), "id,name\na,\nb,\n"));
+    let rest = err.trim_end().rsplit_once("the output is right as far as it goes; the rest: ").unwrap().1;
+    let tool = env!("CARGO_BIN_EXE_vbs-backups");
+    // Without an offset, which would skip backups once more.
+    let options = r#"--name-like "it's "'$x' --limit 2 --format csv --max 3 --resume marker:b"#;
+    assert_eq!(rest, format!("{tool} {options}"));
 
-    // Half a document is none.
+    let mut shell = Command::new("sh");
+    let settings = with(&server);
+    shell.args(["-c", rest]).envs(settings.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    assert_eq!(served(shell).await, (Some(0), "c,\n".to_owned(), String::new()));
+    assert_eq!(server.requests().last().unwrap().get("name~"), Some("it's $x"));
+}
+
+#[tokio::test]
+async fn half_a_document_is_none() {
+    let server = refuses_the_second_page().await;
     let mut command = with(&server);
-    command.args(["--json", "--name-like", "x"]);
+    command.arg("--json");
     let (code, out, err) = served(command).await;
     assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
 }
@@ -206,24 +273,40 @@ async fn the_first_rows_show_before_the_last_page_is_there_and_an_interruption_s
         _ => Reply::stall([]),
     })
     .await;
-    let mut command = with(&server);
-    let stopped = tokio::task::spawn_blocking(move || {
-        let mut child: Child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut lines = [String::new(), String::new(), String::new()];
-        for line in &mut lines {
-            out.read_line(line).unwrap();
-        }
-        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        assert!(killed.success() && lines[2].starts_with("b "), "{lines:?}");
-        let mut rest = String::new();
-        out.read_to_string(&mut rest).unwrap();
-        let Output { status, stderr, .. } = child.wait_with_output().unwrap();
-        (status.code(), rest, String::from_utf8(stderr).unwrap())
-    });
-    let (code, rest, err) = stopped.await.unwrap();
-    assert_eq!((code, rest.as_str()), (Some(3), ""));
-    assert_eq!(err, "interrupted\nthe output is right as far as it goes; the rest: --resume marker:b\n");
+    for signal in ["-INT", "-TERM"] {
+        let mut command = with(&server);
+        let stopped = tokio::task::spawn_blocking(move || {
+            let mut child: Child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut out = BufReader::new(child.stdout.take().unwrap());
+            let mut lines = [String::new(), String::new()];
+            for line in &mut lines {
+                out.read_line(line).unwrap();
+            }
+            let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+            assert!(killed.success() && lines[1].starts_with("b "), "{lines:?}");
+            let mut rest = String::new();
+            out.read_to_string(&mut rest).unwrap();
+            let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+            (status.code(), rest, String::from_utf8(stderr).unwrap())
+        });
+        let (code, rest, err) = stopped.await.unwrap();
+        assert_eq!((code, rest.as_str()), (Some(3), ""), "{signal}");
+        assert!(err.contains("\ninterrupted\nthe output is right as far as it goes; the rest: "), "{err}");
+        assert!(err.ends_with(" --resume marker:b\n"), "{err}");
+    }
+}
+
+#[tokio::test]
+async fn an_interruption_before_anything_is_listed_has_its_code() {
+    let server = Server::start(|_, _| Reply::stall([])).await;
+    for signal in ["-INT", "-TERM"] {
+        let before = server.requests().len();
+        let mut child = with(&server).stderr(Stdio::piped()).spawn().unwrap();
+        server.received(before + 1).await;
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let code = tokio::task::spawn_blocking(move || child.wait().unwrap().code()).await.unwrap();
+        assert_eq!(code, Some(130), "{signal}");
+    }
 }
 
 #[tokio::test]
@@ -268,6 +351,6 @@ async fn a_name_does_not_control_the_terminal() {
     let listed = r#"{"backups": [{"id": "a", "name": "\u001b[2Jx\ny", "links": []}]}"#;
     let server = Server::fixed(200, listed).await;
     let (code, out, _) = served(with(&server)).await;
-    assert_eq!((code, out.lines().count()), (Some(0), 3));
-    assert!(out.contains("\u{fffd}[2Jx\u{fffd}y\n"), "{out:?}");
+    assert_eq!((code, out.lines().count()), (Some(0), 1));
+    assert!(out.ends_with("\u{fffd}[2Jx\u{fffd}y\n"), "{out:?}");
 }
