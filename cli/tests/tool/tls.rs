@@ -53,6 +53,8 @@ async fn cacert_verify_and_insecure_do_what_they_say() {
         (Some("verify: false"), &[]),
         (Some("insecure: true"), &[]),
         (Some("insecure: yes, cacert: OTHER"), &[]),
+        // What the entry lacks is taken from the environment.
+        (Some("verify: true"), &[("OS_CACERT", "CERT")]),
         (None, &[("OS_CACERT", "CERT")]),
         (None, &[("OS_INSECURE", "True")]),
         (None, &[("OS_INSECURE", "false"), ("OS_CACERT", "CERT")]),
@@ -64,8 +66,8 @@ async fn cacert_verify_and_insecure_do_what_they_say() {
         (Some("verify: true"), &[][..]),
         (Some("cacert: OTHER"), &[]),
         (Some("verify: true, insecure: false"), &[]),
-        // With a named cloud, no other variable counts.
-        (Some("verify: true"), &[("OS_INSECURE", "1"), ("OS_CACERT", "CERT")]),
+        // With a named cloud, this variable does not count.
+        (Some("verify: true"), &[("OS_INSECURE", "1")]),
         (None, &[]),
         (None, &[("OS_CACERT", "OTHER")]),
         (None, &[("OS_INSECURE", "0")]),
