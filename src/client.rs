@@ -7,12 +7,16 @@ use std::time::Duration;
 use crate::query::Microversion;
 use crate::token::{Token, TokenProvider};
 use crate::transport::token_cache::Tokens;
-use crate::transport::{RetryPolicy, Settings, Transport, endpoint};
+use crate::transport::{RetryPolicy, Settings, Transport, endpoint, http};
 use crate::{BackupDetail, Error, ListBackups};
 
 /// A client for the backups of one project.
 ///
 /// It is cheap to clone: clones share connections.
+///
+/// Its connections belong to the tokio runtimes that its requests are made on. Where one of those is not driven any more
+/// and was not dropped (a current-thread runtime between two calls of `block_on`), a request on another runtime may wait
+/// for such a connection until its [`timeout`](ClientBuilder::timeout): use one runtime, or a client for each.
 ///
 /// # Examples
 ///
@@ -47,15 +51,20 @@ impl Client {
             settings: Settings::default(),
             timeout: None,
             connect_timeout: None,
-            http: Self::http_defaults(),
+            http: http::defaults(),
         }
     }
 
-    pub(crate) fn http_defaults() -> reqwest::ClientBuilder {
-        reqwest::Client::builder()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(60))
+    /// The address that requests are sent to, without a version or a slash at the end, such as `https://host/volume`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
+    }
+
+    /// The id of the project whose backups are listed.
+    #[must_use]
+    pub fn project_id(&self) -> &str {
+        &self.0.project_id
     }
 
     /// A request for the project's backups: id, name and links of each.
@@ -164,7 +173,8 @@ impl ClientBuilder {
 
     /// Sets what reqwest can do: proxies, root certificates, the user agent.
     ///
-    /// The function gets a builder that has this client's defaults (timeouts and user agent). What it returns
+    /// The function gets a builder that has this client's defaults: timeouts, the user agent, and with the feature
+    /// `http2` pings, which close a connection that has been silent for 25 s. What it returns
     /// is used: a new `reqwest::Client::builder()` is one without those defaults. The timeouts that are set with
     /// this builder's own methods hold in any case, whichever is called first.
     ///
@@ -210,16 +220,8 @@ impl ClientBuilder {
         if project_id.is_empty() || !project_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(invalid("project_id", format!("{project_id:?} is not made of letters, digits, - and _")));
         }
-        let mut http = self.http.redirect(reqwest::redirect::Policy::none()).connection_verbose(false);
-        if let Some(timeout) = self.timeout {
-            http = http.timeout(timeout);
-        }
-        if let Some(timeout) = self.connect_timeout {
-            http = http.connect_timeout(timeout);
-        }
         self.token.map_err(|reason| invalid("token", reason))?;
-        let http =
-            http.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source: source.into() })?;
+        let http = http::build(self.http, self.timeout, self.connect_timeout)?;
         Ok(Client(Arc::new(Transport { endpoint, project_id, settings: self.settings, http })))
     }
 }

@@ -103,11 +103,15 @@ impl From<&SecretString> for Token {
 /// has rejected it (status 401), and ahead of its expiry where that is known: by 5 minutes or a tenth of its
 /// life, whichever is less. That happens in the background during a listing, so that no page waits for it.
 ///
-/// All requests that wait for a token wait for the same one: whichever is polled drives the provider, and it is
-/// cancelled only when all of them are dropped. A failure is the error of each. A renewal ahead of expiry that
-/// fails is tried again as long as the token is valid.
+/// All requests that wait for a token wait for the same one: the provider runs in one task at a time, which is
+/// cancelled only when all of them are dropped. A failure, or a panic, is the error of each. A renewal ahead of expiry
+/// that fails is tried again as long as the token is valid; one that does not end is cancelled when the token expires,
+/// or with the client.
 ///
-/// A provider should have timeouts of its own: requests wait for it, up to their
+/// The same token may be returned again, such as a lease that was extended. That is an error only where the service
+/// has just rejected it.
+///
+/// A provider should have timeouts of its own: requests without a valid token wait for it, up to their
 /// [`page_deadline`](crate::ClientBuilder::page_deadline) where they have one.
 ///
 /// `Arc<T>` and `Box<T>` of a provider are providers, too; [`token_fn`] makes one from a closure.
@@ -157,7 +161,21 @@ impl<T: TokenProvider + ?Sized> TokenProvider for Box<T> {
 /// Makes a [`TokenProvider`] from a closure that returns a future of a token: of a [`Token`], a string or a
 /// secret.
 ///
+/// The closure is an `Fn`, because it is called for each token: what it changes is an atomic or behind a lock.
+///
 /// # Examples
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// let logins = AtomicUsize::new(0);
+/// let provider = vbs_client::token_fn(move |_rejected| {
+///     let number = logins.fetch_add(1, Ordering::Relaxed) + 1;
+///     async move { Ok::<_, std::io::Error>(format!("token-{number}")) }
+/// });
+/// # let _ = vbs_client::Client::builder("https://host").project_id("p").token_provider(provider).build()?;
+/// # Ok::<(), vbs_client::Error>(())
+/// ```
 ///
 /// ```
 /// # async fn log_in() -> Result<String, std::io::Error> { Ok("token".to_owned()) }

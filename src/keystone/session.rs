@@ -18,7 +18,7 @@ use crate::token::{Token, TokenProvider};
 use crate::transport::call::{self, Call};
 use crate::transport::fault::Redactor;
 use crate::transport::signals::Traced;
-use crate::transport::{Operation, RetryPolicy, Server};
+use crate::transport::{Operation, RetryPolicy, Server, http};
 use crate::{Client, ClientBuilder, Error};
 
 /// The most that a response may have. A catalog of a thousand endpoints has about a third of a MiB.
@@ -52,9 +52,9 @@ impl Credentials {
 
 /// Signs in as planned, and makes the builder of a client from what comes back.
 async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
-    let Plan { sign_in, token, project, endpoint, wanted, http, timeout, retry } = plan;
+    let Plan { sign_in, token, project, endpoint, wanted, http: settings, timeout, retry } = plan;
     let prepare = |endpoint: String| {
-        let builder = Client::builder(endpoint).retry(retry.clone()).http(|builder| http.apply(builder));
+        let builder = Client::builder(endpoint).retry(retry.clone()).http(|http| settings.apply(http));
         match timeout {
             Some(timeout) => builder.timeout(timeout),
             None => builder,
@@ -66,13 +66,7 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
         return Ok(token.into_iter().fold(builder, ClientBuilder::token));
     };
 
-    let mut client =
-        http.apply(Client::http_defaults()).redirect(reqwest::redirect::Policy::none()).connection_verbose(false);
-    if let Some(timeout) = timeout {
-        client = client.timeout(timeout);
-    }
-    let client =
-        client.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source: source.into() })?;
+    let client = http::build(settings.apply(http::defaults()), timeout, None)?;
     let service = Service { http: client, request, retry: retry.clone() };
     let received = service.sign_in().await?;
     let project_id = received.project_id(&project)?;

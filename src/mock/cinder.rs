@@ -2,19 +2,25 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use httpmock::MockServer;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::list::PROJECT_ID;
 use super::service::Service;
 use super::{Fault, Request, Row};
 use crate::{BackupStatus, Client, ClientBuilder, Microversion};
 
+/// How long a service waits for another one to be dropped.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
 /// A Cinder in the process, on loopback: see [the module](crate::mock).
 ///
 /// Its backups can be changed at any time, also between two pages of a listing. Clones are the same service; when the
-/// last one is dropped, its port is used by the next service that starts. At most 25 run in a process, and
-/// [`start`](Self::start) waits for one of them to be dropped.
+/// last one is dropped, its port is used by the next service that starts. At most 25 run in a process, or as many as the
+/// environment's `HTTPMOCK_MAX_SERVERS`.
 ///
 /// Its clock is that of the machine: in a tokio runtime whose clock is paused, requests to it may time out at once.
 #[derive(Clone)]
@@ -25,24 +31,30 @@ pub struct Cinder {
 
 impl Cinder {
     /// Starts a service with these backups, newest first. Where their time of creation is set, they are sorted by it.
+    /// Where as many run as may, this waits for up to 30 s until one of them is dropped.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime, and where no port can be opened.
+    /// Where none of them was dropped, where no port can be opened, and outside of a tokio runtime with time enabled.
     #[allow(clippy::expect_used)]
     pub async fn start(rows: impl IntoIterator<Item = Row>) -> Self {
         let service = Arc::new(Mutex::new(Service::new(rows)));
         let handler = Arc::clone(&service);
         // The future that httpmock starts it with is not `Send`.
+        let runtime = Handle::current();
         let server = tokio::task::spawn_blocking(move || {
-            let server = MockServer::start();
+            let server = runtime.block_on(async { timeout(MAX_WAIT, MockServer::start_async()).await }).ok()?;
             server.mock(|when, then| {
                 when.any_request();
                 then.respond_with(move |request| lock(&handler).respond(request));
             });
-            server
+            Some(server)
         });
-        Self { server: Arc::new(server.await.expect("a server")), service }
+        let server = server.await.expect("a server").expect(
+            "no mock::Cinder could start within 30 s, because too many run in this process: drop those that are not \
+             used any more, share one, or set HTTPMOCK_MAX_SERVERS (default: 25) for the process",
+        );
+        Self { server: Arc::new(server), service }
     }
 
     /// A client of this service, with the defaults of [`Client::builder`] but for proxies, which it ignores.

@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod endpoint;
 pub(crate) mod fault;
 pub(crate) mod hooks;
+pub(crate) mod http;
 #[cfg(test)]
 pub(crate) mod in_process;
 pub(crate) mod operation;

@@ -5,8 +5,8 @@ use std::future::{Future, poll_fn};
 use tokio::runtime::{Handle, Id};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, Span};
 
 /// The runtime that polls the caller.
 fn current_runtime() -> Option<Id> {
@@ -45,7 +45,12 @@ pub(crate) struct Spawned<T> {
 
 impl<T: Send + 'static> Spawned<T> {
     pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self { task: tokio::spawn(future.in_current_span().with_current_subscriber()), runtime: current_runtime() }
+        Self::within(Span::current(), future)
+    }
+
+    /// The same within another span.
+    pub(crate) fn within(span: Span, future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { task: tokio::spawn(future.instrument(span).with_current_subscriber()), runtime: current_runtime() }
     }
 
     /// Whether it is driven if the caller is.

@@ -11,7 +11,7 @@ use futures_util::future::{Either, select};
 use reqwest::header::HeaderValue;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::runtime::{Spawned, before};
 use crate::Error;
@@ -293,7 +293,7 @@ impl TokenCache {
                 cache.finish(output, rejected.as_ref());
             }
         };
-        let renewal = Arc::new(Spawned::new(renewal.instrument(span)));
+        let renewal = Arc::new(Spawned::within(span, renewal));
         state.in_flight = Arc::downgrade(&renewal);
         renewal
     }

@@ -32,6 +32,18 @@ fn types_can_be_used_in_tasks_and_shared_state() {
     future(&client.list_backups().items().try_collect::<Vec<_>>());
 }
 
+#[test]
+fn a_client_has_its_endpoint_and_its_project() {
+    for endpoint in
+        ["https://host/volume", "https://host/volume/", "https://host/volume/v3", "https://host/volume/v2/p-1"]
+    {
+        let client = Client::builder(endpoint).project_id("p-1").build().unwrap();
+        assert_eq!((client.endpoint(), client.project_id()), ("https://host/volume", "p-1"));
+    }
+    let client = Client::builder("http://127.0.0.1:8776/v3/p-2").build().unwrap();
+    assert_eq!((client.endpoint(), client.project_id()), ("http://127.0.0.1:8776", "p-2"));
+}
+
 #[tokio::test]
 async fn streams_need_no_crate_for_streams() {
     let cinder = Cinder::start(rows(27)).await;

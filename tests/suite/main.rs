@@ -12,10 +12,13 @@ mod contract;
 mod detail;
 mod errors;
 mod hostile;
+#[cfg(feature = "http2")]
+mod http2;
 mod microversion;
 mod mock;
 mod paging;
 mod properties;
+mod proxy;
 mod read_ahead;
 mod recovery;
 mod reference;

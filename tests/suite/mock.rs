@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::{Instant, advance};
 use vbs_client::mock::{self, Cinder, ErrorBuilder, Fault, PageBuilder, Row, rows};
 use vbs_client::{
     Backup, BackupDetail, BackupStatus, Client, ClientBuilder, Cursor, Error, Microversion, Page, RetryPolicy, jiff,
 };
 
+use crate::support::process::{in_own_process_with, runtime};
 use crate::support::{ids, list_ids, openapi, row_ids};
 
 const LATEST: Microversion = Microversion::new(3, 71);
@@ -305,4 +307,32 @@ fn it_can_be_used_anywhere() {
     anywhere::<mock::Request>();
     fn sent(_: impl Future<Output = Cinder> + Send) {}
     sent(Cinder::start([]));
+}
+
+#[test]
+fn one_mock_too_many_is_a_panic_that_says_what_to_do() {
+    in_own_process_with(
+        |command| {
+            command.env("HTTPMOCK_MAX_SERVERS", "2");
+        },
+        || runtime(true).block_on(start_too_many()),
+    );
+}
+
+async fn start_too_many() {
+    let cinders = [Cinder::start([]).await, Cinder::start([]).await];
+    let waiting = tokio::spawn(Cinder::start([]));
+    advance(Duration::from_secs(20)).await;
+    drop(cinders);
+    let _cinders = [waiting.await.unwrap(), Cinder::start([]).await];
+
+    let start = Instant::now();
+    let one_too_many = tokio::spawn(Cinder::start([]));
+    while !one_too_many.is_finished() {
+        advance(Duration::from_secs(1)).await;
+    }
+    assert!(start.elapsed() >= Duration::from_secs(30), "{:?}", start.elapsed());
+    let panic = one_too_many.await.unwrap_err().into_panic();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("HTTPMOCK_MAX_SERVERS"), "{message}");
 }
