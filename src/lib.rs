@@ -1,4 +1,15 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Features
+//!
+//! | Feature | Default | |
+//! |---|---|---|
+//! | `keystone` | yes | signing in, with settings from the environment and clouds.yaml |
+//! | `rustls` | yes | TLS by rustls, with the platform's certificates; for another TLS library see [the guide](guide::costs) |
+//! | `http2` | no | HTTP/2 where the server offers it |
+//! | `gzip` | no | compressed responses |
+//! | `mock` | no | a Cinder in the process, for the tests of programs that use this crate |
+//! | `schemars` | no | `schemars::JsonSchema` for the types of the contract |
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
