@@ -8,6 +8,7 @@
 //! | `rustls` | yes | TLS by rustls, with the platform's certificates; for another TLS library see [the guide](guide::costs) |
 //! | `http2` | no | HTTP/2 where the server offers it |
 //! | `gzip` | no | compressed responses |
+//! | `socks` | no | proxies of `socks5://` and `socks5h://` |
 //! | `mock` | no | a Cinder in the process, for the tests of programs that use this crate |
 //! | `schemars` | no | `schemars::JsonSchema` for the types of the contract |
 #![forbid(unsafe_code)]
