@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
@@ -406,14 +407,36 @@ fn transport(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> fmt::Result
     }
     let Some(cause) = causes(source).skip(1).last() else { return Ok(()) };
     write!(f, ": {cause}")?;
-    // The ends of what rustls reports.
-    match cause.to_string().rsplit(' ').next() {
-        Some("UnknownIssuer") => {
-            f.write_str("; if the service has a CA of its own, give it as OS_CACERT or with ClientBuilder::http")
-        }
-        Some("InvalidContentType") => f.write_str("; the server may expect http:// there"),
-        _ => Ok(()),
+    if let Some(hint) = hint(&cause.to_string()) {
+        return write!(f, "; {hint}");
     }
+    match causes(source).find_map(dialled).filter(|address| !host.ends_with(&format!(":{}", address.port()))) {
+        Some(address) => write!(f, "; the connection was to {address}, a proxy"),
+        None => Ok(()),
+    }
+}
+
+/// What to do about it, by the ends of what rustls and hyper report.
+fn hint(cause: &str) -> Option<&'static str> {
+    let hints = [
+        ("UnknownIssuer", "if the service has a CA of its own, give it as OS_CACERT or with ClientBuilder::http"),
+        ("InvalidContentType", "the server may expect http:// there"),
+        (
+            "CaUsedAsEndEntity))",
+            "the server's certificate is that of a CA, as `openssl req -x509` makes it: it needs one of its own \
+             (-addext basicConstraints=critical,CA:FALSE)",
+        ),
+    ];
+    if cause.starts_with("unsupported scheme socks") {
+        return Some("a SOCKS proxy needs the feature `socks` of this crate");
+    }
+    hints.into_iter().find(|(end, _)| cause.ends_with(end)).map(|(_, hint)| hint)
+}
+
+/// The address of a TCP connection that failed: only `Debug` of hyper's error has it.
+fn dialled(cause: &(dyn StdError + 'static)) -> Option<SocketAddr> {
+    let text = format!("{cause:?}");
+    text.strip_prefix("ConnectError(\"tcp connect error\", ")?.split(", ").next()?.parse().ok()
 }
 
 impl fmt::Display for Error {
@@ -426,7 +449,19 @@ impl fmt::Display for Error {
                     Self::Undecodable { text, source, .. } if source.line() != 0 => {
                         write!(f, "the response is not that of an identity service; it starts with {text:?}")
                     }
-                    source => source.fmt(f),
+                    source => {
+                        source.fmt(f)?;
+                        // Keystone responds with 201.
+                        f.write_str(match source.status().map(|status| status.as_u16()) {
+                            Some(200) => "; that is no identity service",
+                            Some(401) => "; the credentials may be wrong, or the user may have no role in the project",
+                            Some(404) => {
+                                "; the application credential may have been deleted, or there is no identity service \
+                                 at this address"
+                            }
+                            _ => "",
+                        })
+                    }
                 };
             }
             Self::InvalidConfig { setting, reason } => write!(f, "invalid {setting}: {reason}"),

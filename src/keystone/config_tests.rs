@@ -818,3 +818,107 @@ fn profiles_come_from_the_vendor_file_that_is_named() {
     let error = machine.run(|env| env.default_cloud()).map(show).unwrap_err();
     assert_eq!(error, "invalid file: OS_CLIENT_VENDOR_FILE is ROOT/nowhere, which does not exist");
 }
+
+/// A certificate, its key and both as OpenSSL writes them for a CA that it trusts, in PEM.
+#[cfg(feature = "rustls")]
+fn pem(name: &str) -> [String; 3] {
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject;
+
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    // An empty sequence of what it is trusted for.
+    let mut trusted = [&*CertificateDer::from_pem_slice(cert.pem().as_bytes()).unwrap(), &[0x30, 0]].concat();
+    trusted.resize(trusted.len().next_multiple_of(3), 0);
+    let encode = |three: &[u8]| {
+        let bits = three.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        [18, 12, 6, 0].map(|shift| char::from(DIGITS[bits >> shift & 63]))
+    };
+    let text: String = trusted.chunks(3).flat_map(encode).collect();
+    let lines =
+        text.as_bytes().chunks(64).map(|line| String::from_utf8(line.to_vec()).unwrap() + "\n").collect::<String>();
+    let trusted = format!("-----BEGIN TRUSTED CERTIFICATE-----\n{lines}-----END TRUSTED CERTIFICATE-----\n");
+    [cert.pem(), signing_key.serialize_pem(), trusted]
+}
+
+/// A server that wants a certificate of the client gets it, and is trusted by any of the ways to say so.
+#[cfg(feature = "rustls")]
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_is_trusted() {
+    use std::sync::Arc;
+
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::rustls::server::WebPkiClientVerifier;
+    use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+    let [of_server, key_of_server, trusted] = pem("localhost");
+    let [of_client, key_of_client, _] = pem("client");
+    let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(der(&of_client)).unwrap();
+    let config = ServerConfig::builder()
+        .with_client_cert_verifier(WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap())
+        .with_single_cert(vec![der(&of_server)], PrivateKeyDer::from_pem_slice(key_of_server.as_bytes()).unwrap())
+        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let both = format!("{key_of_client}{of_client}");
+    let with_bom = format!("\u{feff}{of_server}");
+    let files = [
+        ("site/server.pem", &*of_server),
+        ("site/trusted.pem", &trusted),
+        ("site/bom.pem", &with_bom),
+        ("site/client.pem", &of_client),
+        ("site/client.key", &key_of_client),
+        ("site/both.pem", &both),
+    ];
+    for (entry, is_accepted) in [
+        ("cacert: ROOT/server.pem, cert: ROOT/client.pem, key: ROOT/client.key", true),
+        ("cacert: ROOT/bom.pem, cert: ROOT/both.pem", true),
+        ("cacert: ROOT/trusted.pem, cert: ROOT/both.pem", true),
+        ("verify: ROOT/server.pem, cert: ROOT/both.pem", true),
+        ("cacert: ROOT/server.pem", false),
+        ("verify: ROOT/client.pem, cert: ROOT/both.pem", false),
+    ] {
+        let machine = Machine::new(&files, &[]);
+        let entry = entry.replace("ROOT", machine.root.join("site").to_str().unwrap());
+        let text = format!("clouds: {{c: {{auth: {{auth_url: https://iam, token: t}}, {entry}}}}}");
+        fs::write(machine.root.join("here/clouds.yaml"), text).unwrap();
+        let plan = machine
+            .run(|env| Credentials::found(env.default_cloud()?).resolve())
+            .unwrap_or_else(|error| panic!("{error}"));
+        let client = plan.http.apply(reqwest::Client::builder().no_proxy()).build().unwrap();
+        let response = client.get(format!("https://localhost:{port}")).send().await;
+        assert_eq!(
+            response.as_ref().is_ok_and(|response| response.status() == 204),
+            is_accepted,
+            "{entry}: {response:?}"
+        );
+    }
+    for (entry, expected) in [
+        ("key: ROOT/client.key", "is set, and cert of the cloud"),
+        ("cert: ROOT/client.pem", "it has no certificate with an unencrypted key"),
+        ("cert: ROOT/nowhere.pem", "nowhere.pem: there is no such file"),
+        ("cacert: ROOT/client.key", "client.key: it has no certificates"),
+        ("verify: maybe", "verify of the cloud \"c\" in ROOT/here/clouds.yaml: maybe: there is no such file"),
+    ] {
+        let machine = Machine::new(&files, &[]);
+        let entry = entry.replace("ROOT", machine.root.join("site").to_str().unwrap());
+        let text = format!("clouds: {{c: {{auth: {{auth_url: https://iam, token: t}}, {entry}}}}}");
+        fs::write(machine.root.join("here/clouds.yaml"), text).unwrap();
+        let error = machine.run(|env| Credentials::found(env.default_cloud()?).resolve().map(drop)).unwrap_err();
+        assert!(error.contains(expected) && !error.contains("PRIVATE"), "{error}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::LengthLimitError;
 use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use reqwest::header::{CONTENT_ENCODING, HeaderValue};
 
 use super::fault::Redactor;
 use super::hooks::{Head, RequestContext, Server};
@@ -110,6 +110,14 @@ impl<O: Operation> Call<'_, O> {
                     let source = redactor.transport(source, self.endpoint);
                     Error::Transport { request_id, attempts: 1, source }
                 }
+            }
+            Generated::InvalidResponsePayload(_, _)
+                if head.is_some_and(|head| head.headers.contains_key(CONTENT_ENCODING)) =>
+            {
+                let encoding = head.and_then(|head| head.headers.get(CONTENT_ENCODING)?.to_str().ok());
+                let encoding = redactor.clean(encoding.unwrap_or_default());
+                let reason = format!("the response has Content-Encoding {encoding:?}, which was not requested");
+                Error::undecodable(request_id, reason)
             }
             Generated::InvalidResponsePayload(body, source) => {
                 let truncated = source.is_eof() && head.is_some_and(|head| head.ends_with_connection);

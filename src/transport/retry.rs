@@ -104,7 +104,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport { .. } => {
-                !self.by_reqwest().is_some_and(|source| source.is_builder() || is_certificate_error(source))
+                !self.by_reqwest().is_some_and(|source| source.is_builder() || stays_refused(source))
             }
             Self::PageDeadline { .. } => true,
             Self::Undecodable { truncated, .. } => *truncated,
@@ -116,10 +116,12 @@ impl Error {
     }
 }
 
-/// Whether the TLS library refuses the server's certificate, as rustls reports it.
-fn is_certificate_error(error: &reqwest::Error) -> bool {
+/// Whether the TLS library refuses the server's certificate, as rustls reports it, or the proxy is of a scheme that
+/// is not supported.
+fn stays_refused(error: &reqwest::Error) -> bool {
     let refused = |cause: &(dyn StdError + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+            || cause.to_string().starts_with("unsupported scheme ")
     };
     error.is_connect() && causes(error).any(refused)
 }
@@ -233,11 +235,11 @@ mod tests {
 
     #[test]
     fn odd_policies_do_no_harm() {
-        assert_eq!(delays(&RetryPolicy::none()), []);
+        assert!(delays(&RetryPolicy::none()).is_empty());
         let huge = RetryPolicy::default().max_attempts(u32::MAX).initial_delay(Duration::MAX).max_delay(Duration::MAX);
         assert_eq!(delays(&huge).len(), 100);
         let zero = RetryPolicy::default().max_attempts(0).initial_delay(Duration::ZERO).max_delay(Duration::ZERO);
-        assert_eq!(delays(&zero), []);
+        assert!(delays(&zero).is_empty());
         let second = Duration::from_secs(1);
         let upside_down = RetryPolicy::default().initial_delay(9 * second).max_delay(second);
         assert!(delays(&upside_down).iter().all(|delay| *delay <= second));

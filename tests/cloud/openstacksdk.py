@@ -1,9 +1,11 @@
-"""What openstacksdk makes of settings: reads a JSON list of {"folder", "environment"} from stdin, and prints for
-each the endpoint that it resolves, as JSON: {"endpoint"} or {"error"}.
+"""What openstacksdk makes of settings, or with the argument `command` the `openstack` command: reads a JSON list of
+{"folder", "environment"} from stdin, and prints for each the endpoint that it resolves, as JSON: {"endpoint"} or
+{"error"}.
 
 openstacksdk looks for its files when it is imported, so each case is a process of its own. What it imports and
 what looks for nothing is imported before that.
 """
+import io
 import json
 import os
 import sys
@@ -20,6 +22,14 @@ def resolve(folder, environment):
     os.environ.clear()
     os.environ.update(environment)
     warnings.simplefilter('ignore')
+    if sys.argv[1:] == ['command']:
+        from openstackclient import shell
+        app = shell.OpenStackShell()
+        sys.stdout = sys.stderr = io.StringIO()
+        # What it has set up to run a command is what all its commands use.
+        if app.run(['token', 'issue']) != 0:
+            raise RuntimeError(sys.stderr.getvalue())
+        return app.client_manager.sdk_connection.block_storage.get_endpoint()
     import openstack
     return openstack.connect().block_storage.get_endpoint()
 

@@ -385,11 +385,57 @@ async fn refused_credentials_are_an_error_that_says_so() {
         error.to_string(),
         format!(
             "could not sign in at {}: the service responded 401 Unauthorized: The request you have made requires \
-             authentication. (request id req-1)",
+             authentication. (request id req-1); the credentials may be wrong, or the user may have no role in the \
+             project",
             server.endpoint()
         )
     );
     assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn what_it_can_be_is_in_the_error() {
+    for (status, headers, body, expected) in [
+        (200, "", "<html><title>Log in</title></html>", "; that is no identity service"),
+        (
+            404,
+            "",
+            r#"{"error":{"code":404,"title":"Not Found","message":"Could not find Application Credential"}}"#,
+            "; the \
+          application credential may have been deleted, or there is no identity service at this address",
+        ),
+        (
+            201,
+            "X-Subject-Token: t\r\nContent-Encoding: gzip\r\n",
+            "\u{1f}\u{8}",
+            "the response has Content-Encoding \
+          \"gzip\", which was not requested",
+        ),
+    ] {
+        let server = Server::start(move |_, _| Reply::http(status, headers, body)).await;
+        // Where the tests have the feature `gzip`, reqwest would read it.
+        let error = password(&server).http(|http| http.no_gzip()).sign_in().await.unwrap_err();
+        assert!(error.to_string().ends_with(expected), "{error}");
+        assert!(!error.is_retryable(), "{error}");
+    }
+}
+
+/// A connection to a proxy that refuses it, and to one that reqwest does not support without a feature.
+#[tokio::test]
+async fn a_proxy_that_fails_is_named() {
+    let refused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let through = |proxy: String| {
+        let proxy = vbs_client::reqwest::Proxy::all(proxy).unwrap();
+        Credentials::token("https://iam.example/v3", PASSWORD)
+            .http(move |http| http.tls_certs_only([]).proxy(proxy.clone()))
+    };
+    let error = through(format!("http://{refused}")).retry(RetryPolicy::none()).sign_in().await.unwrap_err();
+    assert!(error.to_string().contains(&format!("; the connection was to {refused}, a proxy")), "{error}");
+    if cfg!(not(feature = "socks")) {
+        let error = through(format!("socks5h://{refused}")).sign_in().await.unwrap_err();
+        assert!(error.to_string().ends_with("; a SOCKS proxy needs the feature `socks` of this crate"), "{error}");
+        assert_eq!(error.attempts(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
