@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`paging`] | why backups are missing, what is safe to delete, how to resume, regions and projects, without async |
 //! | [`microversions`] | why a filter returned everything, which microversion |
+//! | [`compatibility`] | which releases and clouds, and what differs between them |
 //! | [`errors`] | what to do about each, what the client does by itself |
 //! | [`retries`] | what is retried, timeouts and deadlines |
 //! | [`signing_in`] | credentials, tokens, a private CA, a proxy |
@@ -18,6 +19,9 @@ pub mod paging {}
 
 #[doc = include_str!("../docs/microversions.md")]
 pub mod microversions {}
+
+#[doc = include_str!("../docs/compatibility.md")]
+pub mod compatibility {}
 
 #[doc = include_str!("../docs/errors.md")]
 pub mod errors {}

@@ -127,8 +127,10 @@ impl Cinder {
         self.service().settings.max_limit = rows;
     }
 
-    /// Sets the highest microversion, as that of an older service. Requests in a higher one are refused with status
-    /// 406. Default: 3.71.
+    /// Sets the highest microversion, and responds as the release of Cinder that has it: see
+    /// [the table of releases](crate::guide::compatibility). Requests in a higher one are refused with status 406.
+    ///
+    /// Default: 3.71, of Cinder 24 to 29.
     pub fn max_microversion(&self, major: u32, minor: u32) {
         self.service().settings.max_microversion = Microversion::new(major, minor);
     }

@@ -16,6 +16,12 @@ pub(crate) const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 /// Where links point: an address for documentation (RFC 5737), which no client could reach.
 const INTERNAL: &str = "http://192.0.2.1:8776";
 const MINIMUM: Microversion = Microversion::new(3, 0);
+/// The maximum of Cinder 13: an older one words some refusals differently.
+const CINDER_13: Microversion = Microversion::new(3, 55);
+/// The maximum of Cinder 16: the next link of an older one's list with details leads to the list without.
+const CINDER_16: Microversion = Microversion::new(3, 60);
+/// The minimum of Cinder 20's changes: for an older one, any text in the path is a project id.
+const CINDER_20: Microversion = Microversion::new(3, 67);
 /// From here on, a filter that is not known is refused; before, it is ignored.
 const VALIDATES_FILTERS: Microversion = Microversion::new(3, 31);
 
@@ -62,7 +68,7 @@ type Refusal = (u16, String);
 pub fn respond(rows: &[Row], settings: &Settings, path: &str, query: &str, header: Option<&str>) -> Response {
     let segments: Vec<_> = path.splitn(4, '/').collect();
     let (project_id, list) = match *segments {
-        ["", "v3", project_id, list] if is_project_id(project_id) => {
+        ["", "v3", project_id, list] if settings.max_microversion < CINDER_20 || is_project_id(project_id) => {
             (project_id, LISTS.iter().find(|known| known.path == list))
         }
         _ => ("", None),
@@ -128,7 +134,7 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
         Some(Some(limit)) => usize::try_from(limit).unwrap_or(usize::MAX).min(settings.max_limit),
     };
     let marker = take(&MARKER);
-    let offset = take(&OFFSET).map_or(Ok(0), |text| offset(&text))?;
+    let offset = take(&OFFSET).map_or(Ok(0), |text| offset(&text, settings))?;
     let mut with_count = None;
     if WITH_COUNT.microversion.is_none_or(|needed| version >= needed) {
         with_count = take(&WITH_COUNT).map(|text| boolean(&text)).transpose()?;
@@ -170,7 +176,8 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
         let kept = asked.iter().filter(|(name, _)| name != MARKER.name);
         let mut query = form_urlencoded::Serializer::new(String::new());
         let query = query.extend_pairs(kept).append_pair(MARKER.name, last.id()).finish();
-        let href = format!("{INTERNAL}/{PROJECT_ID}/{}?{query}", list.path);
+        let path = if settings.max_microversion < CINDER_16 { "backups" } else { list.path };
+        let href = format!("{INTERNAL}/{PROJECT_ID}/{path}?{query}");
         body.insert("backups_links".to_owned(), json!([{"rel": "next", "href": href}]));
     }
     Ok(body.into())
@@ -185,9 +192,10 @@ fn integer(text: &str) -> Option<i128> {
     text.trim().parse().ok()
 }
 
-fn offset(text: &str) -> Result<usize, Refusal> {
+fn offset(text: &str, settings: &Settings) -> Result<usize, Refusal> {
     let Kind::Integer { min, max } = OFFSET.kind else { return Ok(0) };
     match integer(text) {
+        None if settings.max_microversion < CINDER_13 => bad("offset must be an integer."),
         None => bad("offset must be an integer"),
         Some(offset) if offset < min.into() => bad(&format!("offset must be >= {min}")),
         Some(offset) if offset > max.into() => bad(&format!("offset must be <= {max}")),

@@ -13,7 +13,8 @@
 //! server: [`PageBuilder`] and [`ErrorBuilder`] make them, and a [`Row`] is converted into a
 //! [`Backup`](crate::Backup) or a [`BackupDetail`](crate::BackupDetail).
 //!
-//! The test suite of this crate sends the same requests to it and to a real Cinder 29 and compares the responses.
+//! The test suite of this crate sends the same requests to it and to real Cinders, of releases from 12 to 29, and
+//! compares the responses: see [`Cinder::max_microversion`].
 //! What it does not have: users and roles, other projects, `sort`, and operations that do not list.
 //!
 //! # Examples

@@ -173,6 +173,7 @@ ENV
 }
 
 up() {
+    python_versions "$CLOUD_CINDER" >/dev/null
     mkdir -p "$RELEASE"
     exec 9>"$RELEASE/lock"
     flock 9

@@ -4,13 +4,12 @@ use fastrand::Rng;
 use futures::{StreamExt, stream};
 use reqwest::Client;
 use serde_json::{Map, Value};
+use vbs_client::Microversion;
 use vbs_client::jiff::Timestamp;
 use vbs_client::mock::{Cinder, Row};
 
+use super::releases::max_microversion;
 use super::support::{http_client, token, var};
-
-/// How many requests are compared.
-const REQUESTS: usize = 3000;
 
 /// A request, as either service gets it.
 #[derive(Clone, Debug)]
@@ -19,7 +18,7 @@ struct Request {
     project_id: Option<String>,
     list: &'static str,
     query: String,
-    microversion: Option<&'static str>,
+    microversion: Option<String>,
     with_token: bool,
 }
 
@@ -32,8 +31,8 @@ struct Observed {
     rows: Vec<Value>,
     rels: Vec<Vec<String>>,
     count: Value,
-    /// The decoded parameters of the next link, sorted.
-    next: Option<Vec<(String, String)>>,
+    /// The last segment and the decoded parameters of the next link, these sorted.
+    next: Option<(String, Vec<(String, String)>)>,
     /// The body of a failed response.
     fault: Value,
 }
@@ -45,7 +44,7 @@ async fn observe(http: &Client, endpoint: &str, project_id: &str, token: &str, r
     if request.with_token {
         sent = sent.header("X-Auth-Token", token);
     }
-    if let Some(microversion) = request.microversion {
+    if let Some(microversion) = &request.microversion {
         sent = sent.header("OpenStack-API-Version", microversion);
     }
     let response = sent.send().await.unwrap();
@@ -55,10 +54,10 @@ async fn observe(http: &Client, endpoint: &str, project_id: &str, token: &str, r
     let mut body: Value = response.json().await.unwrap();
     let next = body["backups_links"].as_array().map(|links| {
         assert!(matches!(&links[..], [link] if link["rel"] == "next"), "{links:?}");
-        let query = links[0]["href"].as_str().unwrap().split_once('?').unwrap().1;
+        let (path, query) = links[0]["href"].as_str().unwrap().split_once('?').unwrap();
         let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         pairs.sort();
-        pairs
+        (path.rsplit('/').next().unwrap().to_owned(), pairs)
     });
     let mut rows = body["backups"].as_array().cloned().unwrap_or_default();
     let links = rows.iter_mut().map(|row| row.as_object_mut().and_then(|row| row.remove("links")).unwrap());
@@ -135,7 +134,7 @@ const MICROVERSIONS: [&str; 28] = [
 ];
 
 /// A request of any kind: most of them are as a client would send them, and some have one thing that is odd.
-fn any_request(rng: &mut Rng, rows: &[Value]) -> Request {
+fn any_request(rng: &mut Rng, rows: &[Value], max: Microversion) -> Request {
     let mut query = form_urlencoded::Serializer::new(String::new());
     let field = |rng: &mut Rng, name: &str| rows[rng.usize(..rows.len())][name].as_str().unwrap_or("none").to_owned();
     // A part of a text, in which some characters may be wildcards, or of the other case.
@@ -200,8 +199,8 @@ fn any_request(rng: &mut Rng, rows: &[Value]) -> Request {
         query,
         microversion: match rng.u8(..6) {
             0 => None,
-            1..4 => rng.choice(MICROVERSIONS),
-            _ => Some("volume 3.71"),
+            1..4 => rng.choice(MICROVERSIONS).map(str::to_owned),
+            _ => Some(format!("volume {max}")),
         },
         with_token: rng.u8(..50) > 0,
     }
@@ -210,13 +209,19 @@ fn any_request(rng: &mut Rng, rows: &[Value]) -> Request {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the cloud"]
 async fn the_mock_responds_as_cinder_does() {
-    let database = super::database();
+    compare(3000).await;
+}
+
+/// Sends so many requests to both, with the mock set to the maximum of the release.
+pub async fn compare(requests: usize) {
+    let (database, max) = (super::database(), max_microversion().await);
     let mock = Cinder::start(database.iter().map(row)).await;
+    mock.max_microversion(max.major(), max.minor());
     let http = http_client();
     let (cinder, project_id, token) = (var("VBS_ENDPOINT"), var("OS_PROJECT_ID"), token("demo", "demo").await);
     let mut rng = Rng::with_seed(12);
-    let requests: Vec<_> = (0..REQUESTS).map(|_| any_request(&mut rng, &database)).collect();
-    let compared = requests.into_iter().map(|request| {
+    let any: Vec<_> = (0..requests).map(|_| any_request(&mut rng, &database, max)).collect();
+    let compared = any.into_iter().map(|request| {
         let (http, cinder, project_id, token, mock) = (&http, &cinder, &project_id, &token, &mock);
         async move {
             let real = observe(http, cinder, project_id, token, &request).await;
@@ -229,21 +234,21 @@ async fn the_mock_responds_as_cinder_does() {
     for (request, real, mocked) in different.iter().take(5) {
         eprintln!("{request:?}\nreal: {real:?}\nmock: {mocked:?}\n");
     }
-    assert!(different.is_empty(), "{} of {REQUESTS} responses differ", different.len());
+    assert!(different.is_empty(), "{} of {requests} responses differ", different.len());
 
     // Among them are all kinds.
     let kinds = |of: &dyn Fn(&Observed) -> bool| compared.iter().filter(|(_, real, _)| of(real)).count();
     for status in [200, 400, 401, 404, 406] {
-        assert!(kinds(&|real| real.status == status) >= REQUESTS / 100, "{status}");
+        assert!(kinds(&|real| real.status == status) >= requests / 100, "{status}");
     }
-    assert!(kinds(&|real| real.next.is_some() && real.count.is_null()) >= REQUESTS / 10);
+    assert!(kinds(&|real| real.next.is_some() && real.count.is_null()) >= requests / 10);
     // The last page has a link, because of the count.
     let limit = |next: &[(String, String)]| {
         let limit = next.iter().find(|(name, _)| name == "limit").and_then(|(_, limit)| limit.trim().parse().ok());
         limit.unwrap_or(1000).min(1000)
     };
-    let empty_follows = kinds(&|real| real.next.as_deref().is_some_and(|next| real.rows.len() < limit(next)));
-    assert!(empty_follows >= REQUESTS / 100, "{empty_follows}");
-    assert!(kinds(&|real| real.status == 200 && real.rows.is_empty()) >= REQUESTS / 20);
-    eprintln!("{REQUESTS} requests compared");
+    let empty_follows = kinds(&|real| real.next.as_ref().is_some_and(|(_, next)| real.rows.len() < limit(next)));
+    assert!(empty_follows >= requests / 100, "{empty_follows}");
+    assert!(kinds(&|real| real.status == 200 && real.rows.is_empty()) >= requests / 20);
+    eprintln!("{requests} requests compared");
 }

@@ -47,7 +47,8 @@ install_release() {                             # install_release RELEASE VENV
         # Python 3.6 comes with a pip that knows few wheels.
         { [[ $version != 3.6 ]] || "${pip[@]}" --upgrade 'pip<22'; } &&
         "${pip[@]}" "$setuptools" wheel "$(grep '^pbr==' "$pins")" &&
-        PIP_CONSTRAINT=$2/build.txt "${pip[@]}" --no-deps --requirement "$pins"
+        # Not compiled, because most of it is never imported.
+        PIP_CONSTRAINT=$2/build.txt "${pip[@]}" --no-compile --no-deps --requirement "$pins"
     } >"$2/pip.log" 2>&1 || fail "pip install failed: $(tail -3 "$2/pip.log")"
     cp "$pins" "$stamp"
     exec 8>&-

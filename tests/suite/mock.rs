@@ -148,6 +148,38 @@ async fn a_maximum_limit_and_microversion_are_those_of_the_operator() {
     cinder.client().list_backups().name("nightly-00001").send().await.unwrap();
 }
 
+/// The maxima are those of Cinder 12, 15, 16, 19, 20 and 29.
+#[tokio::test]
+async fn it_responds_as_the_release_of_its_maximum() {
+    let cinder = Cinder::start(rows(20)).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |path: String| {
+        let response = http.get(cinder.url() + &path).header("X-Auth-Token", "token").send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let project = format!("/v3/{}", cinder.project_id());
+    for (maximum, malformed, detail, integer) in [
+        (50, 400, false, "offset must be an integer."),
+        (59, 400, false, "offset must be an integer"),
+        (60, 400, true, "offset must be an integer"),
+        (66, 400, true, "offset must be an integer"),
+        (68, 404, true, "offset must be an integer"),
+        (71, 404, true, "offset must be an integer"),
+    ] {
+        cinder.max_microversion(3, maximum);
+        let (status, body) = get("/v3/no_such-id/backups".to_owned()).await;
+        assert_eq!((status, &body["badRequest"]["message"] == "Malformed request url"), (malformed, malformed == 400));
+        let (_, body) = get(format!("{project}/backups/detail?limit=5")).await;
+        let next = body["backups_links"][0]["href"].as_str().unwrap();
+        assert_eq!(next.contains("/backups/detail?limit=5&marker="), detail, "3.{maximum}: {next}");
+        let (status, body) = get(format!("{project}/backups?offset=x")).await;
+        assert_eq!((status, body["badRequest"]["message"].as_str()), (400, Some(integer)), "3.{maximum}");
+        // Wherever the link leads.
+        let got: Vec<_> = cinder.client().list_backups_detail().limit(7).items().try_collect().await.unwrap();
+        assert_eq!(got.len(), 20);
+    }
+}
+
 /// As a first mock of a new user's would do.
 #[tokio::test]
 async fn a_request_by_hand_is_downgraded_silently() {

@@ -1,5 +1,9 @@
 //! The contract as the tests read it, and its schemas as a JSON Schema validator takes them.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// The two lists.
@@ -8,7 +12,9 @@ pub const SUMMARY: &str = "/v3/{project_id}/backups";
 pub const DETAIL: &str = "/v3/{project_id}/backups/detail";
 
 pub fn load() -> Value {
-    yaml_serde::from_str(include_str!("../../openapi/vbs.yaml")).unwrap()
+    static CONTRACT: LazyLock<Value> =
+        LazyLock::new(|| yaml_serde::from_str(include_str!("../../openapi/vbs.yaml")).unwrap());
+    CONTRACT.clone()
 }
 
 /// The operation of a list, with its shared parameters, responses and headers in place.
@@ -31,15 +37,22 @@ fn resolve(contract: &Value, value: &Value) -> Value {
 
 /// Fails unless a body is what the contract says of responses with this status.
 pub fn validate(path: &str, status: u16, body: &Value) {
-    let status = status.to_string();
+    static KNOWN: Mutex<BTreeMap<(String, u16), Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let validator = {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry((path.to_owned(), status)).or_insert_with(|| Arc::new(validator(path, status))))
+    };
+    let errors: Vec<_> = validator.iter_errors(body).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{status}: {errors:?} in {body}");
+}
+
+fn validator(path: &str, status: u16) -> Validator {
     let operation = operation(path);
-    let response = &operation["responses"][status.as_str()];
+    let response = &operation["responses"][status.to_string()];
     assert!(response.is_object(), "the contract has no response {status}");
     let schema = &response["content"]["application/json"]["schema"];
     let document = json!({"allOf": [json_schema(schema)], "components": json_schema(&load()["components"])});
-    let errors: Vec<_> =
-        jsonschema::validator_for(&document).unwrap().iter_errors(body).map(|e| e.to_string()).collect();
-    assert!(errors.is_empty(), "{status}: {errors:?} in {body}");
+    jsonschema::validator_for(&document).unwrap()
 }
 
 /// OpenAPI 3.0 says `nullable: true` where JSON Schema has the type `null`.
