@@ -1,5 +1,6 @@
 # The releases of Cinder, each with the Keystone of its time, a part of cloud.sh. Each has a venv of its own, which is
-# kept; releases/N.txt is what `pip freeze` prints of it, and all that is installed.
+# kept. All that is installed stands in releases/N.txt, made by `pip freeze`, without what only backups to foreign
+# stores need: zstd, boto3, google-api-python-client, and what these need.
 
 python_versions() {                             # python_versions RELEASE: those that it runs with
     case $1 in
