@@ -16,11 +16,11 @@ pub(crate) const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 /// Where links point: an address for documentation (RFC 5737), which no client could reach.
 const INTERNAL: &str = "http://192.0.2.1:8776";
 const MINIMUM: Microversion = Microversion::new(3, 0);
-/// The maximum of Cinder 13: an older one words some refusals differently.
+/// The maximum of Cinder 13: an older one refuses a filter that is not ASCII as any other that it does not know.
 const CINDER_13: Microversion = Microversion::new(3, 55);
 /// The maximum of Cinder 16: the next link of an older one's list with details leads to the list without.
 const CINDER_16: Microversion = Microversion::new(3, 60);
-/// The minimum of Cinder 20's changes: for an older one, any text in the path is a project id.
+/// From here on, which is Cinder 20, what is no project id is no path; before, it is another project.
 const CINDER_20: Microversion = Microversion::new(3, 67);
 /// From here on, a filter that is not known is refused; before, it is ignored.
 const VALIDATES_FILTERS: Microversion = Microversion::new(3, 31);
@@ -134,7 +134,7 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
         Some(Some(limit)) => usize::try_from(limit).unwrap_or(usize::MAX).min(settings.max_limit),
     };
     let marker = take(&MARKER);
-    let offset = take(&OFFSET).map_or(Ok(0), |text| offset(&text, settings))?;
+    let offset = take(&OFFSET).map_or(Ok(0), |text| offset(&text))?;
     let mut with_count = None;
     if WITH_COUNT.microversion.is_none_or(|needed| version >= needed) {
         with_count = take(&WITH_COUNT).map(|text| boolean(&text)).transpose()?;
@@ -146,7 +146,7 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
     });
     if version >= VALIDATES_FILTERS && !unknown.is_empty() {
         let names: Vec<_> = unknown.into_iter().map(|(name, _)| name).collect();
-        if !names.iter().all(|name| name.is_ascii()) {
+        if settings.max_microversion >= CINDER_13 && !names.iter().all(|name| name.is_ascii()) {
             return bad("Filter keys can only contain ASCII characters.");
         }
         return bad(&format!("Invalid filters {} are found in query options.", names.join(",")));
@@ -192,10 +192,9 @@ fn integer(text: &str) -> Option<i128> {
     text.trim().parse().ok()
 }
 
-fn offset(text: &str, settings: &Settings) -> Result<usize, Refusal> {
+fn offset(text: &str) -> Result<usize, Refusal> {
     let Kind::Integer { min, max } = OFFSET.kind else { return Ok(0) };
     match integer(text) {
-        None if settings.max_microversion < CINDER_13 => bad("offset must be an integer."),
         None => bad("offset must be an integer"),
         Some(offset) if offset < min.into() => bad(&format!("offset must be >= {min}")),
         Some(offset) if offset > max.into() => bad(&format!("offset must be <= {max}")),

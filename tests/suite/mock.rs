@@ -154,26 +154,27 @@ async fn it_responds_as_the_release_of_its_maximum() {
     let cinder = Cinder::start(rows(20)).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let get = async |path: String| {
-        let response = http.get(cinder.url() + &path).header("X-Auth-Token", "token").send().await.unwrap();
+        let request = http.get(cinder.url() + &path).header("X-Auth-Token", "token");
+        let response = request.header("OpenStack-API-Version", "volume latest").send().await.unwrap();
         (response.status().as_u16(), response.json::<Value>().await.unwrap())
     };
     let project = format!("/v3/{}", cinder.project_id());
-    for (maximum, malformed, detail, integer) in [
-        (50, 400, false, "offset must be an integer."),
-        (59, 400, false, "offset must be an integer"),
-        (60, 400, true, "offset must be an integer"),
-        (66, 400, true, "offset must be an integer"),
-        (68, 404, true, "offset must be an integer"),
-        (71, 404, true, "offset must be an integer"),
+    for (maximum, malformed, detail, filter) in [
+        (50, 400, false, "Invalid filters \u{e9} are found in query options."),
+        (59, 400, false, "Filter keys can only contain ASCII characters."),
+        (60, 400, true, "Filter keys can only contain ASCII characters."),
+        (66, 400, true, "Filter keys can only contain ASCII characters."),
+        (68, 404, true, "Filter keys can only contain ASCII characters."),
+        (71, 404, true, "Filter keys can only contain ASCII characters."),
     ] {
         cinder.max_microversion(3, maximum);
         let (status, body) = get("/v3/no_such-id/backups".to_owned()).await;
-        assert_eq!((status, &body["badRequest"]["message"] == "Malformed request url"), (malformed, malformed == 400));
+        assert_eq!((status, body["badRequest"]["message"] == "Malformed request url"), (malformed, malformed == 400));
         let (_, body) = get(format!("{project}/backups/detail?limit=5")).await;
         let next = body["backups_links"][0]["href"].as_str().unwrap();
         assert_eq!(next.contains("/backups/detail?limit=5&marker="), detail, "3.{maximum}: {next}");
-        let (status, body) = get(format!("{project}/backups?offset=x")).await;
-        assert_eq!((status, body["badRequest"]["message"].as_str()), (400, Some(integer)), "3.{maximum}");
+        let (status, body) = get(format!("{project}/backups?%C3%A9=1")).await;
+        assert_eq!((status, body["badRequest"]["message"].as_str()), (400, Some(filter)), "3.{maximum}");
         // Wherever the link leads.
         let got: Vec<_> = cinder.client().list_backups_detail().limit(7).items().try_collect().await.unwrap();
         assert_eq!(got.len(), 20);
