@@ -24,8 +24,8 @@ def resolve(folder, environment):
     warnings.simplefilter('ignore')
     if sys.argv[1:] == ['command']:
         from openstackclient import shell
-        app = shell.OpenStackShell()
         sys.stdout = sys.stderr = io.StringIO()
+        app = shell.OpenStackShell()
         # What it has set up to run a command is what all its commands use.
         if app.run(['token', 'issue']) != 0:
             raise RuntimeError(sys.stderr.getvalue())

@@ -1,6 +1,6 @@
-//! openstacksdk beside this crate: by `tests/cloud.rs`, whose module this is.
+//! openstacksdk and the `openstack` command beside this crate: by `tests/cloud.rs`, whose module this is.
 //!
-//! Both get the same files and the same environment, sign in to the real Keystone through a proxy that notes what
+//! All get the same files and the same environment, sign in to the real Keystone through a proxy that notes what
 //! they send, and resolve an endpoint.
 
 use std::net::SocketAddr;
@@ -128,8 +128,6 @@ const ENVIRONMENT: &[Case] = &[
         &[("OS_USER_DOMAIN_NAME", "-"), ("OS_PROJECT_DOMAIN_NAME", "-"), ("OS_DEFAULT_DOMAIN", "default")],
         OnlyWe(One, "OS_DEFAULT_DOMAIN is a variable of the openstack command"),
     ),
-    ("no domain", &[], &[("OS_USER_DOMAIN_NAME", "-"), ("OS_PROJECT_DOMAIN_NAME", "-")], Neither),
-    ("no domain of the project", &[], &[("OS_PROJECT_DOMAIN_NAME", "-")], Neither),
     ("a tenant's name", &[], &[("OS_PROJECT_NAME", "-"), ("OS_TENANT_NAME", "demo")], Same(One)),
     ("a tenant's id", &[], &[("OS_PROJECT_NAME", "-"), ("OS_TENANT_ID", "$PROJECT_ID")], Same(One)),
     ("a project and a tenant", &[], &[("OS_TENANT_NAME", "other")], Same(One)),
@@ -280,6 +278,29 @@ const ENVIRONMENT: &[Case] = &[
         &[("OS_CACERT", "$ROOT/nowhere.pem")],
         OnlyThey(One, "what is chosen and can't be read is an error, also where it is not needed"),
     ),
+    ("a region of the service by a variable", &[], &[("OS_BLOCK_STORAGE_REGION_NAME", "RegionTwo")], Same(Two)),
+    ("a region of the service by its old name", &[], &[("OS_VOLUMEV3_REGION_NAME", "RegionTwo")], Same(Two)),
+    ("an interface of the service by a variable", &[], &[("OS_VOLUME_INTERFACE", "internal")], Same(Internal)),
+    ("an endpoint type of the service", &[], &[("OS_VOLUMEV2_ENDPOINT_TYPE", "internalURL")], Same(Internal)),
+    ("an endpoint of the service", &[], &[("OS_BLOCK_STORE_ENDPOINT_OVERRIDE", "$STRICT/v3/$PROJECT_ID")], Same(Two)),
+    ("a service's type", &[], &[("OS_VOLUME_SERVICE_TYPE", "block-storage")], Same(One)),
+    (
+        "a service's type by its old name",
+        &[],
+        &[("OS_VOLUME_SERVICE_TYPE", "volumev3")],
+        OnlyWe(One, "the catalog has it; openstacksdk fails with an ImpliedMinVersionMismatch"),
+    ),
+    ("a service's type that the catalog lacks", &[], &[("OS_VOLUME_SERVICE_TYPE", "backup")], Neither),
+    ("a service's name", &[], &[("OS_BLOCK_STORAGE_SERVICE_NAME", "cinderv3")], Same(One)),
+    ("a service's name that the catalog lacks", &[], &[("OS_BLOCK_STORAGE_SERVICE_NAME", "swift")], Neither),
+    ("AK and SK", &[], &[("OS_PASSWORD", "-"), ("OS_ACCESS_KEY", "a"), ("OS_SECRET_KEY", "s")], Neither),
+    ("the cloud of the environment by its name", &[], &[("OS_CLOUD", "envvars")], Same(One)),
+    (
+        "the cloud of the environment by another name",
+        &[],
+        &[("OS_CLOUD", "mine"), ("OS_CLOUD_NAME", "mine")],
+        Same(One),
+    ),
     // No other file or cloud counts.
     ("a file beside it", &[("here/clouds.yaml", "clouds: {one: {region_name: RegionTwo}}")], &[], Same(One)),
 ];
@@ -302,7 +323,7 @@ const FILES: &[Case] = &[
             ("OS_AUTH_URL", "http://127.0.0.1:9"),
             ("OS_USERNAME", "nobody"),
             ("OS_REGION_NAME", "RegionTwo"),
-            ("OS_INTERFACE", "internal"),
+            ("OS_PROJECT_NAME", "other"),
             ("OS_TOKEN", "t"),
         ],
         Same(One),
@@ -608,12 +629,198 @@ const FILES: &[Case] = &[
         Same(One),
     ),
     (
+        "settings of the service by an old name",
+        &[(
+            "here/clouds.yaml",
+            "clouds: {one: {auth: $AUTH, region_name: RegionOne, volumev2_region_name: RegionTwo, volume_region_name: x}}",
+        )],
+        &[],
+        Same(Two),
+    ),
+    (
+        "a service's name in a file",
+        &[("here/clouds.yaml", "clouds: {one: {auth: $AUTH, region_name: RegionOne, volume-service-name: cinderv3}}")],
+        &[],
+        Same(One),
+    ),
+    (
+        "a profile with a URL of its own",
+        &[("here/clouds.yaml", "clouds: {one: {profile: otc, auth: $AUTH}}")],
+        &[],
+        Neither,
+    ),
+    (
+        "a profile with a URL of its own and a region",
+        &[("here/clouds.yaml", "clouds: {one: {profile: otc, auth: $AUTH, region_name: RegionTwo}}")],
+        &[],
+        Same(Two),
+    ),
+    (
+        "a profile of a cloud that has ceased",
+        &[("here/clouds.yaml", "clouds: {one: {profile: betacloud, auth: $AUTH, region_name: RegionOne}}")],
+        &[],
+        Neither,
+    ),
+    (
+        "a byte order mark",
+        &[("here/clouds.yaml", "\u{feff}---\nclouds: {one: {auth: $AUTH, region_name: RegionOne}}")],
+        &[],
+        Same(One),
+    ),
+    (
+        "escaped surrogates in JSON",
+        &[(
+            "here/clouds.json",
+            r#"{"x": "\ud83d\ude00", "clouds": {"one": {"auth": $JSON, "region_name": "RegionOne"}}}"#,
+        )],
+        &[],
+        Same(One),
+    ),
+    (
+        "a tag",
+        &[(
+            "here/clouds.yaml",
+            "clouds: {one: {auth: {auth_url: $URL, $LOGIN, token: !vault x}, region_name: RegionOne}}",
+        )],
+        &[],
+        Neither,
+    ),
+    (
+        "a key that is not understood",
+        &[(
+            "here/clouds.yaml",
+            "clouds: {one: {auth: {auth_url: $URL, user: demo, password: x}, region_name: RegionOne}}",
+        )],
+        &[],
+        Neither,
+    ),
+    (
         "certificates that are not verified",
         &[("here/clouds.yaml", "clouds: {one: {auth: $AUTH, region_name: RegionOne, verify: false, insecure: true}}")],
         &[],
         Same(One),
     ),
 ];
+
+/// Cases in which the `openstack` command differs from openstacksdk, by variables and files alone, and what it resolves.
+///
+/// The command takes any variable for one of its options, which win over the cloud's entry.
+const COMMAND: &[(Case, Option<Endpoint>)] = &[
+    (
+        (
+            "no domain",
+            &[],
+            &[
+                ("OS_AUTH_URL", "$URL/v3"),
+                ("OS_USERNAME", "demo"),
+                ("OS_PASSWORD", "$PASSWORD"),
+                ("OS_PROJECT_NAME", "demo"),
+                ("OS_REGION_NAME", "RegionOne"),
+                ("OS_IDENTITY_API_VERSION", "3"),
+            ],
+            OnlyWe(One, DOMAIN),
+        ),
+        Some(One),
+    ),
+    (
+        (
+            "the vendor's sample openrc",
+            &[],
+            &[
+                ("OS_AUTH_URL", "$URL/v3"),
+                ("OS_USERNAME", "demo"),
+                ("OS_PASSWORD", "$PASSWORD"),
+                ("OS_USER_DOMAIN_NAME", "Default"),
+                ("OS_PROJECT_NAME", "demo"),
+                ("OS_REGION_NAME", "RegionOne"),
+                ("OS_IDENTITY_API_VERSION", "3"),
+            ],
+            OnlyWe(One, DOMAIN),
+        ),
+        Some(One),
+    ),
+    (
+        (
+            "the vendor's sample clouds.yaml",
+            &[(
+                "here/clouds.yaml",
+                "clouds:\n  otc:\n    profile: otc\n    region_name: RegionOne\n    auth:\n      username: 'demo'\n      \
+                 password: '$PASSWORD'\n      project_name: 'demo'\n      user_domain_name: 'Default'\n      auth_url: \
+                 '$URL/v3'\n    interface: 'public'\n    identity_api_version: 3\n",
+            )],
+            &[("OS_CLOUD", "otc")],
+            OnlyWe(One, DOMAIN),
+        ),
+        Some(One),
+    ),
+    (
+        (
+            "a password beside a name",
+            &[("here/clouds.yaml", "clouds: {one: {auth: {auth_url: $URL, $DEMO}, region_name: RegionOne}}")],
+            &[("OS_CLOUD", "one"), ("OS_PASSWORD", "$PASSWORD")],
+            OnlyWe(One, FILLS),
+        ),
+        Some(One),
+    ),
+    (
+        (
+            "a region beside a name",
+            &[("here/clouds.yaml", "clouds: {one: {auth: $AUTH}}")],
+            &[("OS_CLOUD", "one"), ("OS_REGION_NAME", "RegionTwo")],
+            Differently(Two, One, FILLS),
+        ),
+        Some(Two),
+    ),
+    (
+        (
+            "an interface beside a name",
+            &[("here/clouds.yaml", "clouds: {one: {auth: $AUTH, region_name: RegionOne}}")],
+            &[("OS_CLOUD", "one"), ("OS_INTERFACE", "internal")],
+            Differently(Internal, One, FILLS),
+        ),
+        Some(Internal),
+    ),
+    // The entry is what was chosen: openstacksdk is followed, and there is a warning.
+    (
+        (
+            "a region beside a name that has one",
+            &[("here/clouds.yaml", ONE)],
+            &[("OS_CLOUD", "one"), ("OS_REGION_NAME", "RegionTwo")],
+            Same(One),
+        ),
+        None,
+    ),
+    (
+        (
+            "an interface beside a name that has one",
+            &[("here/clouds.yaml", "clouds: {one: {auth: $AUTH, region_name: RegionOne, interface: public}}")],
+            &[("OS_CLOUD", "one"), ("OS_INTERFACE", "internal")],
+            Same(One),
+        ),
+        Some(Internal),
+    ),
+    (
+        (
+            "a project beside a name that has one",
+            &[("here/clouds.yaml", ONE)],
+            &[("OS_CLOUD", "one"), ("OS_PROJECT_NAME", "other")],
+            Same(One),
+        ),
+        None,
+    ),
+    (
+        (
+            "a region of the service beside a name",
+            &[("here/clouds.yaml", ONE)],
+            &[("OS_CLOUD", "one"), ("OS_VOLUMEV3_REGION_NAME", "RegionTwo")],
+            Same(One),
+        ),
+        Some(One),
+    ),
+];
+
+const DOMAIN: &str = "without a domain, the project's is the user's, and the user's is the default one";
+const FILLS: &str = "with OS_CLOUD, variables fill in for what the entry lacks";
 
 const ONE: &str = "clouds: {one: {auth: $AUTH, region_name: RegionOne}}";
 const BOTH: &str = "clouds: {one: {auth: $AUTH, region_name: RegionOne}, two: {auth: $AUTH, region_name: RegionTwo}}";
@@ -655,8 +862,8 @@ impl Place {
 }
 
 /// What `$NAME` stands for, the longer names first.
-async fn values() -> Vec<(&'static str, String)> {
-    let (id, name, secret) = application_credential("openstacksdk").await;
+async fn values(of: &str) -> Vec<(&'static str, String)> {
+    let (id, name, secret) = application_credential(of).await;
     let login = "username: demo, password: $PASSWORD, user_domain_name: Default, project_name: demo, \
                  project_domain_name: Default";
     vec![
@@ -758,8 +965,8 @@ async fn ours(places: &[Place]) -> Vec<Value> {
     results
 }
 
-/// What openstacksdk makes of them.
-async fn theirs(places: &[Place]) -> Vec<Value> {
+/// What openstacksdk makes of them, or with the argument `command`, the `openstack` command.
+async fn theirs(places: &[Place], argument: Option<&str>) -> Vec<Value> {
     let cases: Vec<_> = places
         .iter()
         .map(|place| {
@@ -770,7 +977,7 @@ async fn theirs(places: &[Place]) -> Vec<Value> {
         .collect();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cloud/openstacksdk.py");
     let mut command = tokio::process::Command::from(Command::new(Path::new(&var("CLOUD_VENV")).join("bin/python")));
-    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg(script).args(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(&cases).unwrap()).await.unwrap();
     let output = child.wait_with_output().await.unwrap();
@@ -793,13 +1000,31 @@ fn known(result: &Value) -> Option<Endpoint> {
     Some(found.unwrap_or_else(|| panic!("{endpoint}")).0)
 }
 
+/// Which of the two is followed is in the verdicts of the cases, and here what the command does.
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn the_openstack_command_differs_from_openstacksdk_as_the_table_has_it() {
+    let values = values("openstack").await;
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("openstack-{}", std::process::id()));
+    let mut places = Vec::new();
+    for ((_, files, variables, _), _) in COMMAND {
+        places.push(Place::new(root.join(places.len().to_string()), files, variables, &values).await);
+    }
+    let results = theirs(&places, Some("command")).await;
+    for (((name, ..), expected), result) in COMMAND.iter().zip(results) {
+        assert_eq!(known(&result), *expected, "{name}: {result}");
+    }
+    fs::remove_dir_all(root).unwrap();
+}
+
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn settings_mean_what_they_mean_to_openstacksdk() {
-    let values = values().await;
+    let values = values("openstacksdk").await;
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("openstacksdk-{}", std::process::id()));
     let (mut we, mut they, mut cases) = (Vec::new(), Vec::new(), Vec::new());
-    for (case, base) in ENVIRONMENT.iter().map(|case| (case, BASE)).chain(FILES.iter().map(|case| (case, &[][..]))) {
+    let in_files = FILES.iter().chain(COMMAND.iter().map(|(case, _)| case)).map(|case| (case, &[][..]));
+    for (case, base) in ENVIRONMENT.iter().map(|case| (case, BASE)).chain(in_files) {
         let (name, files, more, verdict) = case;
         let base = base.iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
         let variables: Vec<_> = base.chain(*more).filter(|(_, value)| *value != "-").copied().collect();
@@ -809,7 +1034,7 @@ async fn settings_mean_what_they_mean_to_openstacksdk() {
         cases.push((*name, *verdict));
     }
     assert!(cases.len() >= 40);
-    let (our_results, their_results) = tokio::join!(ours(&we), theirs(&they));
+    let (our_results, their_results) = tokio::join!(ours(&we), theirs(&they, None));
 
     let mut wrong = Vec::new();
     for (number, (name, expected)) in cases.into_iter().enumerate() {
