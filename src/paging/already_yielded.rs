@@ -53,3 +53,32 @@ impl AlreadyYielded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Backup;
+
+    fn rows_to_drop(yielded: &AlreadyYielded, ids: &[&str]) -> usize {
+        let row = |id: &&str| serde_json::from_value(serde_json::json!({"id": id, "name": null})).unwrap();
+        let rows: Vec<Backup> = ids.iter().map(row).collect();
+        yielded.rows_to_drop(&rows)
+    }
+
+    #[test]
+    fn only_rows_that_the_listing_is_past_are_forgotten() {
+        let mut yielded = AlreadyYielded::default();
+        yielded.add("a\nb\nc\n").unwrap();
+        yielded.add("d\ne\n").unwrap();
+        assert_eq!(rows_to_drop(&yielded, &["new", "b", "newer"]), 2);
+        yielded.forget("other\nb\nnew\n");
+        for (id, dropped) in [("a", 0), ("b", 0), ("c", 1), ("d", 1), ("e", 1)] {
+            assert_eq!(rows_to_drop(&yielded, &[id]), dropped, "{id}");
+        }
+        // Rows of two recoveries can't be compared.
+        yielded.forget("e\n");
+        for (id, dropped) in [("c", 1), ("d", 0), ("e", 0)] {
+            assert_eq!(rows_to_drop(&yielded, &[id]), dropped, "{id}");
+        }
+    }
+}

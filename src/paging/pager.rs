@@ -44,7 +44,7 @@ pub(crate) struct Pager<T> {
     new_rows: u64,
     /// How many rows a full page has; 0 where that is not known.
     page_size: u64,
-    /// As long as there are pages to fetch.
+    /// What goes on in the background as long as there are pages to fetch.
     background: Option<Spawned<()>>,
 }
 

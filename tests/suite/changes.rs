@@ -9,7 +9,7 @@ use vbs_client::{Error, Page};
 use crate::support::server::Server;
 use crate::support::{ids, list_ids, page, row_ids};
 
-/// A service with so many rows, and their ids.
+/// A service with this number of rows, and their ids.
 async fn cinder(number: usize) -> (Cinder, Vec<String>) {
     let rows = rows(number);
     let before = row_ids(&rows);
@@ -228,7 +228,7 @@ async fn recovery_takes_few_requests_however_large_the_page() {
     assert_eq!(server.requests().len(), 2 + 12 + 1);
 }
 
-/// Of so many listed rows, it can't be remembered which ones may come again.
+/// The ids of 100,000 rows are kept, and no more.
 #[tokio::test]
 async fn a_recovery_before_too_many_rows_is_an_error() {
     for (rows, fits) in [(100_001, true), (100_002, false)] {

@@ -108,7 +108,7 @@ enum Change {
     /// Inserts a row with an older time.
     InsertOlder(prop::sample::Index),
     Delete(prop::sample::Index),
-    /// Deletes so many rows from here on.
+    /// Deletes this number of rows from here on.
     DeleteRun(prop::sample::Index, usize),
     /// Deletes the rows just delivered, from the last one backwards.
     DeleteBehind(usize),
@@ -219,9 +219,9 @@ struct Case {
     fuzzy: bool,
     concurrency: usize,
     prefetch: bool,
-    /// A wait for a row is given up after so many milliseconds, and begun again.
+    /// The milliseconds after which a wait for a row is given up, and begun again.
     patience: Option<u64>,
-    /// The stream is dropped after so many rows, and resumed after the last of them.
+    /// The number of rows after which the stream is dropped, and resumed after the last of them.
     dropped_after: Option<usize>,
 }
 

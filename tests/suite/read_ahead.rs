@@ -443,7 +443,7 @@ enum Change {
     DeleteMany,
 }
 
-/// What the service has: these rows up to so many responses, and then those.
+/// What the service has: `before` for the next `reads` responses, and then `now`.
 #[derive(Clone, Default)]
 struct Plan {
     before: Vec<Row>,
@@ -499,7 +499,7 @@ async fn one_change_at_any_row_and_time_keeps_the_list_right() {
     }
 }
 
-/// What becomes of so many rows, and the ids of those that are there and fit the filter throughout.
+/// What a change makes of `number` rows, and the ids of those that are there and fit the filter throughout.
 fn changed(change: Change, row: usize, number: usize) -> (Plan, Vec<String>) {
     let before: Vec<_> = rows(number).into_iter().map(|row| row.name("nightly")).collect();
     let mut now = before.clone();

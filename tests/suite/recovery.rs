@@ -212,7 +212,7 @@ test_both_lists!(
     one_restored_backup_brings_no_row_twice,
 );
 
-/// It says that the marker's backup is gone, and returns rows that lead there again.
+/// It reports that the marker's backup does not exist, and returns rows that lead there again.
 #[tokio::test]
 async fn a_service_that_contradicts_itself_ends_the_listing() {
     let gone = r#"{"itemNotFound":{"code":404,"message":"Backup c could not be found."}}"#;
