@@ -6,9 +6,10 @@ use std::panic;
 use heck::ToPascalCase;
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
 use quote::{ToTokens, quote};
+use syn::Ident;
 use syn::visit_mut::{self, VisitMut};
 
-use crate::contract::{Contract, Parameter};
+use crate::contract::{Contract, Operation, Parameter};
 use crate::{feature, text};
 
 pub fn generate(contract: &Contract) -> Result<syn::File, String> {
@@ -21,11 +22,14 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
         .with_inner_type(quote!(crate::transport::RequestContext))
         .with_map_type("::std::collections::BTreeMap")
         .with_replacement("Timestamp", "::jiff::Timestamp", [].into_iter())
-        .with_replacement("ReportedError", "crate::query::decode::ReportedError", [].into_iter())
         .with_replacement("NullableTimestamp", "::std::option::Option<::jiff::Timestamp>", [].into_iter())
         .with_replacement("Secret", "crate::keystone::Secret", [].into_iter());
     if lists {
         settings.with_derive("PartialEq").with_derive("Eq").with_derive("Hash");
+    }
+    for Operation { list, row, .. } in &contract.operations {
+        let name = format!("crate::query::List<crate::generated::types::{}>", row.to_pascal_case());
+        settings.with_replacement(list, name, [].into_iter());
     }
     for set in &contract.open_enums {
         let name = format!("crate::generated::{}", set.name.to_pascal_case());
@@ -44,8 +48,7 @@ pub fn generate(contract: &Contract) -> Result<syn::File, String> {
     Ok(file)
 }
 
-/// Restores the wire names, removes what is not used, has objects read from objects only, and decodes by
-/// this crate's own function, which is faster.
+/// Restores the wire names, removes what is not used, and decodes by this crate's own function, which is faster.
 struct Changes<'a> {
     contract: &'a Contract,
     /// Whether the types have JSON schemas.
@@ -119,11 +122,15 @@ impl VisitMut for Changes<'_> {
                 }
                 _ => true,
             });
+            let structs = items.iter().filter_map(|item| match item {
+                syn::Item::Struct(item) => Some(item.ident.clone()),
+                _ => None,
+            });
+            let structs: Vec<_> = structs.collect();
             let mut added = Vec::new();
             for item in items.iter_mut() {
                 if let syn::Item::Struct(item) = item {
-                    change_struct(item, &self.contract.renamed, self.schemars);
-                    added.extend(reader(item));
+                    change_struct(item, &structs, &self.contract.renamed, self.schemars);
                     added.extend(self.schemars.then(|| json_schema(item)));
                 }
             }
@@ -137,8 +144,9 @@ fn code(tokens: &impl ToTokens) -> String {
     tokens.to_token_stream().to_string()
 }
 
-/// A new field in the contract must break nobody; times are written as the service writes them.
-fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>, schemars: bool) {
+/// A new field in the contract must break nobody; times are written as the service writes them; lists of structs have
+/// objects only, and no spare capacity.
+fn change_struct(item: &mut syn::ItemStruct, structs: &[Ident], renamed: &BTreeMap<String, String>, schemars: bool) {
     item.attrs.push(syn::parse_quote!(#[non_exhaustive]));
     for field in &mut item.fields {
         // Lets a nullable field be missing, too; it is still written as null.
@@ -148,7 +156,12 @@ fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>,
         if let Some((_, rust)) = name {
             field.ident = Some(quote::format_ident!("{rust}"));
         }
-        let (functions, written, missing) = match code(&field.ty).as_str() {
+        let ty = code(&field.ty);
+        let item = ty.strip_prefix(":: std :: vec :: Vec < ").and_then(|ty| ty.strip_suffix(" >"));
+        if item.is_some_and(|item| structs.iter().any(|name| name == item)) {
+            field.attrs.push(syn::parse_quote!(#[serde(deserialize_with = "crate::query::decode::objects")]));
+        }
+        let (functions, written, missing) = match ty.as_str() {
             ":: jiff :: Timestamp" => ("crate::query::timestamp", "crate::query::timestamp::Written", None),
             ":: std :: option :: Option < :: jiff :: Timestamp >" => (
                 "crate::query::timestamp::nullable",
@@ -162,35 +175,6 @@ fn change_struct(item: &mut syn::ItemStruct, renamed: &BTreeMap<String, String>,
             field.attrs.push(syn::parse_quote!(#[schemars(with = #written)]));
         }
     }
-}
-
-/// serde reads a struct from an array, too, so that `[[],[],null]` would be an empty list. This removes
-/// the derive, and returns an implementation instead that requires an object, and reads its lists without
-/// spare capacity.
-fn reader(item: &mut syn::ItemStruct) -> Option<syn::Item> {
-    let derive = item.attrs.iter_mut().find(|attribute| attribute.path().is_ident("derive"))?;
-    let syn::Meta::List(derives) = &mut derive.meta else { return None };
-    let kept = derives.tokens.to_string().replace(":: serde :: Deserialize ,", "");
-    derives.tokens = kept.parse().ok()?;
-    let name = &item.ident;
-    let remote = name.to_string();
-    let fields = item.fields.iter().map(|field| {
-        let syn::Field { attrs, ident, ty, .. } = field;
-        let attrs = attrs.iter().filter(|attribute| attribute.path().is_ident("serde"));
-        let list = code(ty).starts_with(":: std :: vec :: Vec");
-        let list = list.then(|| quote!(#[serde(deserialize_with = "crate::query::decode::list")]));
-        quote!(#(#attrs)* #list #ident: #ty)
-    });
-    Some(syn::parse_quote! {
-        impl<'de> ::serde::Deserialize<'de> for #name {
-            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
-                #[derive(::serde::Deserialize)]
-                #[serde(remote = #remote)]
-                struct Fields { #(#fields),* }
-                Fields::deserialize(crate::query::decode::Object(deserializer))
-            }
-        }
-    })
 }
 
 /// The JSON schema of a struct. It is not derived, because a derive has no place for the feature's tag in the docs.

@@ -141,6 +141,7 @@ fn operation(path: &str, item: &Value, document: &Value) -> Result<Operation, St
     let response = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
     let (list, name) = component(response, "schema", document).map_err(fault)?;
     let (_, row) = component(&list["properties"]["backups"]["items"], "schema", document).map_err(fault)?;
+    known_keys(&list["properties"], "backups backups_links count").map_err(fault)?;
     let (Some(name), Some(row)) = (name, row) else {
         return Err(fault("its response has no schema with a list of `backups`".to_owned()));
     };

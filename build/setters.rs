@@ -15,8 +15,8 @@ pub fn setters(contract: &Contract) -> TokenStream {
     let setters = contract.parameters.iter().map(setter);
     let operations = contract.operations.iter().map(|operation| implementation(operation, &contract.parameters));
     quote! {
-        use crate::query::{Query, Value};
-        use crate::transport::{List, Listed, Server};
+        use crate::query::{List, Query, Value};
+        use crate::transport::{Listed, Server};
 
         /// Every query parameter, in the contract's order.
         pub(crate) mod parameters {
@@ -131,9 +131,8 @@ pub fn table(contract: &Contract) -> String {
 
 /// How the operation is sent, and what its response has.
 fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStream {
-    let Operation { id, path, list, row } = operation;
-    let [builder, list, row] =
-        [id.clone(), list.to_pascal_case(), row.to_pascal_case()].map(|name| format_ident!("{name}"));
+    let Operation { id, path, row, .. } = operation;
+    let [builder, row] = [id.clone(), row.to_pascal_case()].map(|name| format_ident!("{name}"));
     let statics = parameters.iter().map(static_name);
     let names = parameters.iter().map(|parameter| format_ident!("{}", parameter.rust));
     let variants = parameters.iter().map(|parameter| match parameter.kind {
@@ -158,8 +157,7 @@ fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStrea
                         request = request.#names(value.clone());
                     }
                 )*
-                let types::#list { backups, backups_links, count, error, error_msg } = request.send().await?.into_inner();
-                Ok(List { backups, backups_links, count, error: error.or(error_msg) })
+                Ok(request.send().await?.into_inner())
             }
         }
     }

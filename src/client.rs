@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::query::Microversion;
 use crate::token::{Token, TokenProvider};
+use crate::transport::secrets::Secrets;
 use crate::transport::token_cache::Tokens;
 use crate::transport::{RetryPolicy, Settings, Transport, endpoint, http};
 use crate::{BackupDetail, Error, ListBackups};
@@ -49,6 +50,7 @@ impl Client {
             project_id: None,
             token: Ok(()),
             settings: Settings::default(),
+            secrets: None,
             timeout: None,
             connect_timeout: None,
             http: http::defaults(),
@@ -85,6 +87,7 @@ pub struct ClientBuilder {
     project_id: Option<String>,
     token: Result<(), &'static str>,
     settings: Settings,
+    secrets: Option<Arc<Secrets>>,
     timeout: Option<Duration>,
     connect_timeout: Option<Duration>,
     http: reqwest::ClientBuilder,
@@ -201,6 +204,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets what else must not be shown: what has signed in.
+    #[cfg(feature = "keystone")]
+    pub(crate) fn secrets(mut self, secrets: Arc<Secrets>) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
     /// Builds the client. Nothing is sent yet.
     ///
     /// # Errors
@@ -209,20 +219,27 @@ impl ClientBuilder {
     /// project id is missing, malformed or not the endpoint's, or the token is empty or has characters that
     /// no header can have; [`Error::Transport`] where reqwest can't be set up.
     pub fn build(self) -> Result<Client, Error> {
-        let (endpoint, in_endpoint) = endpoint::parse(&self.endpoint)?;
+        let (endpoint, in_endpoint) = endpoint::parse(&self.endpoint)
+            .map_err(|reason| Error::invalid_config("endpoint", format!("the endpoint {reason}")))?;
         let project_id = match (self.project_id, in_endpoint) {
             (Some(set), Some(in_endpoint)) if set != in_endpoint => {
-                return Err(invalid("project_id", format!("it is {set:?}, but the endpoint has {in_endpoint:?}")));
+                let reason = format!("the project id is {set:?}, but the endpoint has {in_endpoint:?}");
+                return Err(Error::invalid_config("project_id", reason));
             }
             (Some(project_id), _) | (None, Some(project_id)) => project_id,
-            (None, None) => return Err(invalid("project_id", "it is missing, and the endpoint has none")),
+            (None, None) => {
+                let reason = "the project id is missing, and the endpoint has none";
+                return Err(Error::invalid_config("project_id", reason));
+            }
         };
         if project_id.is_empty() || !project_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Err(invalid("project_id", format!("{project_id:?} is not made of letters, digits, - and _")));
+            let reason = format!("the project id {project_id:?} is not made of letters, digits, - and _");
+            return Err(Error::invalid_config("project_id", reason));
         }
-        self.token.map_err(|reason| invalid("token", reason))?;
+        self.token.map_err(|reason| Error::invalid_config("token", reason))?;
         let http = http::build(self.http, self.timeout, self.connect_timeout)?;
-        Ok(Client(Arc::new(Transport { endpoint, project_id, settings: self.settings, http })))
+        let secrets = self.secrets.unwrap_or_else(|| Arc::new(Secrets::of_environment(&http)));
+        Ok(Client(Arc::new(Transport { endpoint, project_id, settings: self.settings, secrets, http })))
     }
 }
 
@@ -230,13 +247,9 @@ impl ClientBuilder {
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &endpoint::shown(&self.endpoint))
             .field("project_id", &self.project_id)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
-}
-
-fn invalid(setting: &'static str, reason: impl Into<String>) -> Error {
-    Error::InvalidConfig { setting, reason: reason.into() }
 }

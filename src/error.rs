@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,8 @@ use crate::query::{Cursor, InvalidValue, Microversion};
 /// The error of a request or a listing.
 ///
 /// `Display` is one line that states what happened; the [`source`](StdError::source), where there is one, has
-/// the details. No error has the token in it, not even where a server has sent it back.
+/// the details. `Debug` is that line with its causes below, one a line: what a `main` that returns the error prints.
+/// No error has a secret in it, not even where a server has sent it back: a text that contains one is withheld.
 ///
 /// # Troubleshooting
 ///
@@ -32,7 +34,6 @@ use crate::query::{Cursor, InvalidValue, Microversion};
 ///   parameter of the request; the parameter's docs have the microversion it needs.
 /// - [`Redirect`](Self::Redirect): the endpoint has moved, or is that of a proxy or a login page.
 /// - [`is_retryable`](Self::is_retryable): the same request may succeed later.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The client can't be built from these settings.
@@ -61,7 +62,7 @@ pub enum Error {
         request_id: Option<String>,
         /// How many attempts the page took.
         attempts: u32,
-        /// What reqwest reports: a `reqwest::Error`, unless a server has sent the token back in it.
+        /// What reqwest reports: a `reqwest::Error`, unless a server has sent a secret back in it.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The status of the response was not 200.
@@ -79,6 +80,8 @@ pub enum Error {
         text: String,
         /// Whether the fault states that the marker's backup does not exist.
         marker_gone: bool,
+        /// See [`Error::retry_after`].
+        retry_after: Option<Duration>,
     },
     /// The response is a redirect. Redirects are not followed: they would carry the token along.
     #[non_exhaustive]
@@ -173,52 +176,26 @@ pub enum Error {
     },
 }
 
-/// Defines a struct, and its JSON schema. That is not derived, because a derive has no place for the feature's tag in
-/// the docs.
-macro_rules! with_schema {
-    ($(#[$attribute:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $field:ident: $type:ty,)* }) => {
-        $(#[$attribute])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[non_exhaustive]
-        pub struct $name {
-            $($(#[$doc])* pub $field: $type,)*
-        }
-
-        #[cfg(feature = "schemars")]
-        #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
-        impl schemars::JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                $(#[$attribute])*
-                #[derive(schemars::JsonSchema)]
-                #[allow(dead_code)]
-                struct Fields {
-                    $($(#[$doc])* $field: $type,)*
-                }
-                Fields::json_schema(generator)
-            }
-        }
-    };
-}
-
-with_schema! {
-    /// What the service or a gateway in front of it states about a request that failed, read from whichever shape
-    /// it came in.
-    pub struct Fault {
-        /// The fault's name where it has one, such as `itemNotFound` or `Unauthorized`.
-        pub kind: Option<String>,
-        /// The fault's code where it has one: the HTTP status (`404`) or a code of the vendor's
-        /// (`VolumeBackup.0123`).
-        pub code: Option<String>,
-        /// What went wrong, as plain text.
-        pub message: String,
-    }
+/// What the service or a gateway in front of it states about a request that failed, read from whichever shape
+/// it came in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Fault {
+    /// The fault's name where it has one, such as `itemNotFound` or `Unauthorized`.
+    pub kind: Option<String>,
+    /// The fault's code where it has one: the HTTP status (`404`) or a code of the vendor's
+    /// (`VolumeBackup.0123`).
+    pub code: Option<String>,
+    /// What went wrong, as plain text.
+    pub message: String,
 }
 
 impl Error {
+    pub(crate) fn invalid_config(setting: &'static str, reason: impl Into<String>) -> Self {
+        Self::InvalidConfig { setting, reason: reason.into() }
+    }
+
     pub(crate) fn pagination(request_id: Option<&str>, reason: impl Into<String>) -> Self {
         Self::Pagination { request_id: request_id.map(str::to_owned), reason: reason.into(), cursor: None }
     }
@@ -271,8 +248,8 @@ impl Error {
         }
     }
 
-    /// The same error after so many attempts.
-    pub(crate) fn after(mut self, made: u32) -> Self {
+    /// The same error after this number of attempts.
+    pub(crate) fn with_attempts(mut self, made: u32) -> Self {
         if let Self::Transport { attempts, .. }
         | Self::Status { attempts, .. }
         | Self::Undecodable { attempts, .. }
@@ -344,6 +321,41 @@ impl Error {
         matches!(self, Self::InvalidRequest { .. }) || self.status() == Some(StatusCode::BAD_REQUEST)
     }
 
+    /// How long the response asks not to be sent another request: its `Retry-After`, or the `retryAfter` of its fault.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => self.cause()?.retry_after(),
+        }
+    }
+
+    /// Whether there were too many requests: status 429, or 413 with a delay, as Cinder's own rate limit responds.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        match self.status() {
+            Some(StatusCode::TOO_MANY_REQUESTS) => true,
+            Some(StatusCode::PAYLOAD_TOO_LARGE) => self.retry_after().is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, the statuses
+    /// 408, 429, 500, 502, 503 and 504, and 413 where the response states a delay. What TLS refuses, and a proxy of an
+    /// unknown kind, stay so.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Transport { .. } => !self.by_reqwest().is_some_and(is_permanent),
+            Self::PageDeadline { .. } => true,
+            Self::Undecodable { truncated, .. } => *truncated,
+            Self::Status { status, .. } => {
+                self.is_throttled() || matches!(status.as_u16(), 408 | 500 | 502 | 503 | 504)
+            }
+            _ => self.cause().is_some_and(Self::is_retryable),
+        }
+    }
+
     /// Whether a timeout or deadline of this client has passed, as with reqwest. A server's own timeouts are
     /// the statuses 408 and 504.
     #[must_use]
@@ -376,6 +388,20 @@ impl From<InvalidValue> for Error {
     fn from(invalid: InvalidValue) -> Self {
         Self::InvalidRequest { parameter: invalid.parameter.to_owned(), reason: invalid.reason }
     }
+}
+
+/// What the connectors report of a proxy whose scheme they do not know.
+const UNKNOWN_SCHEME: [&str; 2] = ["unsupported scheme", "invalid URL, scheme is not http"];
+
+/// Whether a request fails each time: TLS refuses the server's certificate, or the server refuses this client's (rustls
+/// reports both as invalid data), or the proxy is of an unknown kind.
+fn is_permanent(error: &reqwest::Error) -> bool {
+    let refused = |cause: &(dyn StdError + 'static)| {
+        let error = cause.downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+            || UNKNOWN_SCHEME.iter().any(|text| cause.to_string().starts_with(text))
+    };
+    error.is_builder() || (!error.is_body() && !error.is_decode() && causes(error).any(refused))
 }
 
 /// The causes of an error, outermost first. An `io::Error`'s own source leaves out the error that it wraps.
@@ -446,7 +472,7 @@ impl fmt::Display for Error {
             Self::SignIn { auth_url, source } => {
                 write!(f, "could not sign in at {auth_url}: ")?;
                 return match &**source {
-                    Self::Undecodable { text, source, .. } if source.line() != 0 => {
+                    Self::Undecodable { text, source, .. } if source.line() != 0 || !text.is_empty() => {
                         write!(f, "the response is not that of an identity service; it starts with {text:?}")
                     }
                     source => {
@@ -464,7 +490,7 @@ impl fmt::Display for Error {
                     }
                 };
             }
-            Self::InvalidConfig { setting, reason } => write!(f, "invalid {setting}: {reason}"),
+            Self::InvalidConfig { reason, .. } => f.write_str(reason),
             Self::InvalidRequest { parameter, reason } => write!(f, "invalid parameter {parameter}: {reason}"),
             Self::Transport { source, .. } => match self.by_reqwest() {
                 Some(source) => transport(f, source),
@@ -492,7 +518,7 @@ impl fmt::Display for Error {
             ),
             Self::TooLarge { limit, .. } => write!(f, "the body of the response exceeds {limit} bytes"),
             Self::PageDeadline { .. } => f.write_str("page deadline exceeded"),
-            Self::Token { .. } => f.write_str("could not obtain a token"),
+            Self::Token { source } => return write!(f, "could not obtain a token: {source}"),
             Self::MicroversionNotHonored { required, answered: Some(applied), .. } => {
                 write!(f, "the request needs microversion {required}, but the service applied {applied}")
             }
@@ -512,6 +538,21 @@ impl fmt::Display for Error {
                 write!(f, " ({attempts} attempts, request id {request_id})")
             }
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = self.to_string();
+        f.write_str(&line)?;
+        for cause in causes(self).skip(1).map(ToString::to_string) {
+            // Where the line before has its cause, that is not repeated.
+            if !line.contains(&cause) {
+                write!(f, "\ncaused by: {cause}")?;
+                line = cause;
+            }
+        }
+        Ok(())
     }
 }
 

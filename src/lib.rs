@@ -58,19 +58,24 @@ pub mod fuzzing {
 
     use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
-    pub use crate::generated::types::BackupList;
-    use crate::transport::{endpoint, fault, retry};
-    use crate::{Cursor, Error, Fault, Link};
+    use crate::transport::secrets::Secrets;
+    use crate::transport::{endpoint, fault, retry_after};
+    use crate::{Backup, Cursor, Fault, Link};
 
-    pub fn endpoint(endpoint: &str) -> Result<(String, Option<String>), Error> {
+    pub fn endpoint(endpoint: &str) -> Result<(String, Option<String>), String> {
         endpoint::parse(endpoint)
     }
 
     pub fn fault(body: &[u8]) -> (Option<Fault>, String) {
-        let clean = |text: &str| fault::Redactor::new(None, None).clean(text);
-        let json = serde_json::from_slice(body).ok();
-        let fault = json.and_then(|json| fault::read_fault(&json, clean)).map(|(fault, _)| fault);
-        (fault, clean(&String::from_utf8_lossy(body)))
+        let secrets = Secrets::default();
+        let fault = serde_json::from_slice(body).ok().and_then(|json| fault::read(&json));
+        let text = secrets.one_line(&String::from_utf8_lossy(body));
+        (fault.map(|(fault, _)| fault::shown(&fault, &secrets)), text)
+    }
+
+    pub fn list(body: &[u8]) -> serde_json::Result<(Vec<Backup>, Result<Option<Cursor>, String>)> {
+        let list: crate::query::List<Backup> = crate::query::decode::from_slice(body)?;
+        Ok((list.backups, Cursor::from_links(&list.backups_links)))
     }
 
     pub fn next_link(links: &[Link]) -> Result<Option<Cursor>, String> {
@@ -83,12 +88,15 @@ pub mod fuzzing {
         crate::keystone::fuzzing_clouds(text)
     }
 
-    pub fn redact(token: &HeaderValue, text: &str) -> String {
-        fault::Redactor::new(Some(token), None).clean(text)
+    /// What is shown of a text by a client with this token.
+    pub fn withhold(token: &HeaderValue, text: &str) -> String {
+        let secrets = Secrets::default();
+        secrets.add_token(token);
+        secrets.one_line(text)
     }
 
     pub fn retry_after(value: HeaderValue) -> Option<Duration> {
-        retry::retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
+        retry_after::in_headers(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
     }
 }
 

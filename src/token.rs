@@ -49,13 +49,13 @@ impl Token {
     pub(crate) fn to_header(&self) -> Result<HeaderValue, &'static str> {
         let token = self.secret.expose_secret();
         if token.is_empty() {
-            return Err("it is empty");
+            return Err("the token is empty");
         }
         // Blanks at its ends would be lost on the way, and then it could not be told from other text.
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("it has characters that no token can have in a header, such as a blank or a line break");
+            return Err("the token has characters that no header can have, such as a blank or a line break");
         }
-        let mut header = HeaderValue::try_from(token).map_err(|_| "no header can have it")?;
+        let mut header = HeaderValue::try_from(token).map_err(|_| "no header can have the token")?;
         header.set_sensitive(true);
         Ok(header)
     }

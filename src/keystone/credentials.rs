@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::config::{Environment, Source};
 use super::settings::{Flag, Setting, Settings};
 use crate::Error;
-use crate::transport::RetryPolicy;
+use crate::transport::{RetryPolicy, endpoint};
 
 /// What is set on reqwest's builders.
 pub(super) type HttpSettings = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
@@ -240,7 +240,9 @@ impl fmt::Debug for Credentials {
         let mut debug = f.debug_struct("Credentials");
         for setting in Setting::ALL {
             if let Some(value) = self.settings.text(*setting) {
-                debug.field(setting.name(), if setting.is(Flag::Secret) { &"[REDACTED]" } else { &value });
+                let is_address = value.contains("://") || setting.name() == "auth_url";
+                let shown = if is_address { endpoint::shown(value) } else { value };
+                debug.field(setting.name(), if setting.is(Flag::Secret) { &"[REDACTED]" } else { &shown });
             }
         }
         debug.field("retry", &self.retry).finish_non_exhaustive()

@@ -285,9 +285,10 @@ impl Credentials {
         let url = url.strip_suffix("/v2.0").unwrap_or(url);
         match endpoint::parse(url) {
             Ok((base, None)) => Ok(base),
-            Ok((_, Some(_))) => Err(invalid("auth_url", format!("{name}: its path does not end with the version"))),
-            Err(Error::InvalidConfig { reason, .. }) => Err(invalid("auth_url", format!("{name}: {reason}"))),
-            Err(other) => Err(other),
+            Ok((_, Some(_))) => {
+                Err(invalid("auth_url", format!("{name} has a path that does not end with the version")))
+            }
+            Err(reason) => Err(invalid("auth_url", format!("{name} {reason}"))),
         }
     }
 

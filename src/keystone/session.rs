@@ -1,7 +1,7 @@
 //! Signing in: the request, what comes back, and the tokens after the first one.
 
 use std::error::Error as StdError;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use super::generated::{Client as Generated, PATH, X_SUBJECT_TOKEN};
 use super::resolve::{Plan, Project, Request};
 use crate::token::{Token, TokenProvider};
 use crate::transport::call::{self, Call};
-use crate::transport::fault::Redactor;
+use crate::transport::secrets::Secrets;
 use crate::transport::signals::Traced;
 use crate::transport::{Operation, RetryPolicy, Server, http};
 use crate::{Client, ClientBuilder, Error};
@@ -26,9 +26,6 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
 /// The longest project id or address that is believed, in bytes.
 const MAX_TEXT: usize = 2048;
-
-/// Shorter secrets are not looked for in names.
-const MIN_SECRET: usize = 16;
 
 /// How much of its life a token may have lost at once: Keystone's times are whole seconds, rounded down.
 const CLOCK_TICK: Duration = Duration::from_secs(1);
@@ -67,10 +64,12 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     };
 
     let client = http::build(settings.apply(http::defaults()), timeout, None)?;
-    let service = Service { http: client, request, retry: retry.clone() };
+    let secrets = Arc::new(Secrets::of_environment(&client));
+    secrets.add_password(request.secret.expose_secret());
+    let service = Service { http: client, request, retry: retry.clone(), secrets: Arc::clone(&secrets) };
     let received = service.sign_in().await?;
     let project_id = received.project_id(&project)?;
-    received.refuse_secret(&service, "project_id", &project_id)?;
+    Received::refuse_secret(&service, "project_id", &project_id)?;
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
         None => received.endpoint(&service, &wanted)?,
@@ -85,7 +84,7 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
         expires_at: expiry(&details),
         first: Mutex::new(Some((token, at))),
     };
-    Ok(prepare(endpoint).project_id(project_id).token_provider(session))
+    Ok(prepare(endpoint).project_id(project_id).token_provider(session).secrets(secrets))
 }
 
 /// An identity service, and what to send to it.
@@ -93,6 +92,7 @@ struct Service {
     http: reqwest::Client,
     request: Request,
     retry: RetryPolicy,
+    secrets: Arc<Secrets>,
 }
 
 /// What the service responds with.
@@ -138,7 +138,7 @@ impl Service {
                 body_limit: BODY_LIMIT,
                 token: None,
                 microversion: None,
-                password: Some(self.request.secret.expose_secret()),
+                secrets: &self.secrets,
                 attempt,
                 resends: attempt.saturating_sub(1),
             };
@@ -146,10 +146,6 @@ impl Service {
         };
         let received = self.retry.run(None, None, None, attempt).await;
         received.map_err(|source| Error::SignIn { auth_url: self.request.auth_url.clone(), source: Box::new(source) })
-    }
-
-    fn redactor<'a>(&'a self, issued: Option<&'a HeaderValue>) -> Redactor<'a> {
-        Redactor::new(issued, Some(self.request.secret.expose_secret()))
     }
 }
 
@@ -185,7 +181,7 @@ fn expiry(details: &TokenDetails) -> Option<Timestamp> {
 impl Received {
     /// The token's project, which has to be the one that was chosen.
     fn project_id(&self, chosen: &Project) -> Result<String, Error> {
-        let invalid = |reason: String| Error::InvalidConfig { setting: "project_id", reason };
+        let invalid = |reason: String| Error::invalid_config("project_id", reason);
         let Some(id) = self.details.project.as_ref().and_then(|project| project.id.clone()) else {
             return Err(invalid(
                 "the token has no project: choose one by its id, or by its name and domain".to_owned(),
@@ -194,7 +190,7 @@ impl Received {
         let name = self.details.project.as_ref().and_then(|project| project.name.as_ref());
         match chosen {
             Project { id: Some(chosen), .. } if *chosen != id => {
-                Err(invalid(format!("it is {chosen:?}, but the token's project is another one")))
+                Err(invalid(format!("the project id is {chosen:?}, but the token's project is another one")))
             }
             // Keystone compares names as its database does: MariaDB without regard to case.
             Project { id: None, name: Some(chosen) }
@@ -208,25 +204,20 @@ impl Received {
 
     /// Refuses what the service sends, and errors and `Debug` show, where it has a secret. A short password may be
     /// part of any name.
-    fn refuse_secret(&self, service: &Service, setting: &'static str, text: &str) -> Result<(), Error> {
-        let token = self.token.to_header().ok();
-        let password = Some(service.request.secret.expose_secret()).filter(|secret| secret.len() >= MIN_SECRET);
+    fn refuse_secret(service: &Service, setting: &'static str, text: &str) -> Result<(), Error> {
+        let refused = |what: &str| {
+            let name = setting.replace('_', " ");
+            Err(Error::invalid_config(setting, format!("the identity service has sent {what} as the {name}")))
+        };
         if text.len() > MAX_TEXT {
-            return Err(Error::InvalidConfig {
-                setting,
-                reason: "the identity service has sent one that is too long".to_owned(),
-            });
+            return refused("a text that is too long");
         }
-        if Redactor::new(token.as_ref(), password).finds(text) {
-            let reason = "the identity service has sent a secret back in it".to_owned();
-            return Err(Error::InvalidConfig { setting, reason });
-        }
-        Ok(())
+        if service.secrets.are_in_name(text) { refused("a secret") } else { Ok(()) }
     }
 
     fn endpoint(&self, service: &Service, wanted: &catalog::Wanted) -> Result<String, Error> {
         let endpoint = self.catalog_endpoint(service, wanted)?;
-        self.refuse_secret(service, "endpoint", &endpoint)?;
+        Self::refuse_secret(service, "endpoint", &endpoint)?;
         Ok(endpoint)
     }
 
@@ -234,8 +225,7 @@ impl Received {
         catalog::endpoint(&self.details.catalog, wanted).map_err(|error| match error {
             // Names of the catalog are what a server sends, too.
             Error::InvalidConfig { setting, reason } => {
-                let token = self.token.to_header().ok();
-                Error::InvalidConfig { setting, reason: service.redactor(token.as_ref()).clean(&reason) }
+                Error::invalid_config(setting, service.secrets.one_line(&reason))
             }
             other => other,
         })

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 
@@ -91,7 +92,7 @@ pub struct ErrorBuilder(Error);
 impl ErrorBuilder {
     /// [`Error::InvalidConfig`], of the builder's method `setting`.
     pub fn invalid_config(setting: &'static str, reason: impl Into<String>) -> Self {
-        Self(Error::InvalidConfig { setting, reason: reason.into() })
+        Self(Error::invalid_config(setting, reason))
     }
 
     /// [`Error::InvalidRequest`], of the parameter with this name on the wire.
@@ -112,6 +113,7 @@ impl ErrorBuilder {
             fault: None,
             text: String::new(),
             marker_gone: false,
+            retry_after: None,
         })
     }
 
@@ -137,7 +139,7 @@ impl ErrorBuilder {
     /// [`Error::Undecodable`], of a response that has this body, or begins with it.
     pub fn undecodable(body: impl Into<String>) -> Self {
         let text = body.into();
-        let source = match serde_json::from_str::<crate::generated::types::BackupList>(&text) {
+        let source = match serde_json::from_str::<crate::query::List<Backup>>(&text) {
             Err(source) => source,
             Ok(_) => serde::de::Error::custom("the response is not a list of backups"),
         };
@@ -192,6 +194,14 @@ impl ErrorBuilder {
         self
     }
 
+    /// Sets how long the response asks not to be sent another request, of an [`Error::Status`]. Default: none.
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        if let Error::Status { retry_after, .. } = &mut self.0 {
+            *retry_after = Some(delay);
+        }
+        self
+    }
+
     /// Makes the body of an [`Error::Undecodable`] one that was cut off by the end of the connection.
     pub fn truncated(mut self) -> Self {
         if let Error::Undecodable { truncated, .. } = &mut self.0 {
@@ -212,7 +222,7 @@ impl ErrorBuilder {
     pub fn attempts(mut self, made: u32) -> Self {
         match &mut self.0 {
             Error::PageDeadline { attempts, .. } => *attempts = made,
-            _ => self.0 = self.0.after(made),
+            _ => self.0 = self.0.with_attempts(made),
         }
         self
     }
@@ -266,7 +276,7 @@ mod tests {
             Error::SignIn { .. } => 11,
         };
         let built = [
-            ErrorBuilder::invalid_config("endpoint", "it has no host"),
+            ErrorBuilder::invalid_config("endpoint", "the endpoint has no host"),
             ErrorBuilder::invalid_request("limit", "it is 0"),
             ErrorBuilder::status(500),
             ErrorBuilder::redirect(302, "/login"),

@@ -1,59 +1,119 @@
-//! How a response's body is read: [`from_slice`]. How the contract's types are: [`Object`] reads a struct
-//! from a JSON object, and from nothing else; [`list`] reads a list without spare capacity.
+//! How a response's body is read: [`from_slice`]. How a page of a list is: [`List`].
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-use serde::{Serialize, forward_to_deserialize_any};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
+
+use crate::Link;
 
 /// Decodes a body. It is checked to be UTF-8 once: doing that for each string by itself, as `serde_json` does
 /// with bytes, is a seventh of the work.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> serde_json::Result<T> {
     match str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text),
+        Ok(text) => serde_json::from_str(text).map_err(|error| with_path::<T>(text, error)),
         // The error states where.
         Err(_) => serde_json::from_slice(body),
     }
 }
 
-/// An error that a response has next to a list: the start of its JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-pub(crate) struct ReportedError(pub(crate) String);
-
-impl ReportedError {
-    /// Whether it reports nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        ["null", "false", "0", "\"\"", "{}", "[]"].contains(&self.0.as_str())
+/// The error with the path of what it is about, such as `backups[3].size`, in place of a line and a column.
+fn with_path<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::Error) -> serde_json::Error {
+    if !error.is_data() {
+        return error;
+    }
+    // The text is read again, because to keep track of the path has a price.
+    match serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(text)) {
+        Err(found) if found.path().iter().len() > 0 => {
+            let (path, place) = (found.path(), format!(" at line {} column {}", error.line(), error.column()));
+            let reason = found.inner().to_string();
+            let reason = reason.strip_suffix(&place).unwrap_or(&reason);
+            serde_json::Error::custom(format!("{path} of the response is not what it should be: {reason}"))
+        }
+        _ => error,
     }
 }
 
-impl<'de> Deserialize<'de> for ReportedError {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&RawValue>::deserialize(deserializer)?.get();
-        Ok(Self(json.chars().take(MAX_ERROR).collect()))
-    }
+/// One page of a list.
+pub struct List<T> {
+    pub(crate) backups: Vec<T>,
+    pub(crate) backups_links: Vec<Link>,
+    pub(crate) count: Option<u64>,
+    /// The start of a fault that the response has next to the list, in any of the contract's shapes.
+    pub(crate) error: Option<String>,
 }
 
 /// How much of an error next to a list is kept, in characters.
 const MAX_ERROR: usize = 1000;
 
-/// A deserializer that requires a map for a struct. `serde_json` also reads a struct from an array, so that
-/// `[[],[],null]` would be an empty list.
-pub(crate) struct Object<D>(pub(crate) D);
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ListVisitor(PhantomData))
+    }
+}
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
-    type Error = D::Error;
+struct ListVisitor<T>(PhantomData<T>);
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        self.0.deserialize_map(visitor)
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of backups")
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<List<T>, A::Error> {
+        let (mut backups, mut backups_links, mut count) = (None, None, None);
+        let (mut error, mut message, mut has_code) = (None, None, false);
+        while let Some(key) = object.next_key::<String>()? {
+            match key.as_str() {
+                "backups" => once("backups", &mut backups, object.next_value::<Objects<T>>()?.0)?,
+                "backups_links" => once("backups_links", &mut backups_links, object.next_value::<Objects<Link>>()?.0)?,
+                "count" => once("count", &mut count, object.next_value()?)?,
+                key => {
+                    let value = object.next_value::<&RawValue>()?.get();
+                    match key {
+                        _ if NOTHING.contains(&value) => {}
+                        "error" | "error_msg" => error = Some(value),
+                        "message" => message = Some(value),
+                        "code" => has_code = true,
+                        _ if is_fault(value) => error = Some(value),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        let backups = backups.ok_or_else(|| A::Error::missing_field("backups"))?;
+        let error = error.or(message.filter(|_| has_code)).map(|json| json.chars().take(MAX_ERROR).collect());
+        Ok(List { backups, backups_links: backups_links.unwrap_or_default(), count: count.flatten(), error })
+    }
+}
+
+fn once<T, E: Error>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), E> {
+    if place.replace(value).is_some() { Err(E::duplicate_field(name)) } else { Ok(()) }
+}
+
+/// The JSON of what reports no error.
+const NOTHING: [&str; 6] = ["null", "false", "0", "\"\"", "{}", "[]"];
+
+/// Whether it is the value of the one key of a fault of Cinder's.
+fn is_fault(json: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    #[allow(dead_code)]
+    struct Fault {
+        code: IgnoredAny,
+        message: String,
+    }
+    json.starts_with('{') && serde_json::from_str::<Fault>(json).is_ok()
+}
+
+/// Lists of objects, without spare capacity.
+struct Objects<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        objects(deserializer).map(Self)
     }
 }
 
@@ -61,8 +121,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
 /// memory of a list of backups.
 const CAPACITY: usize = 2;
 
-/// Reads a list without spare capacity.
-pub(crate) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+/// Reads a list of objects without spare capacity.
+pub(crate) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct Items<T>(PhantomData<T>);
 
     impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
@@ -74,7 +134,7 @@ pub(crate) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer:
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
             let mut list = Vec::new();
-            while let Some(item) = items.next_element()? {
+            while let Some(Object(item)) = items.next_element()? {
                 if list.capacity() == 0 {
                     list.reserve_exact(CAPACITY);
                 }
@@ -85,4 +145,28 @@ pub(crate) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer:
     }
 
     deserializer.deserialize_seq(Items(PhantomData))
+}
+
+/// A struct that is read from an object. serde also reads one from an array, so that `[[],[],null]` would be a backup.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(MapOnly(deserializer)).map(Self)
+    }
+}
+
+struct MapOnly<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for MapOnly<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
 }

@@ -42,6 +42,7 @@ pub(crate) mod query;
 pub(crate) mod timestamp;
 
 pub(crate) use cursor::Cursor;
+pub(crate) use decode::List;
 pub(crate) use microversion::Microversion;
 pub(crate) use page::Page;
 pub(crate) use parameter::{InvalidValue, Kind, Parameter, Value};

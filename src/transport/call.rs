@@ -2,17 +2,17 @@
 
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use http_body_util::LengthLimitError;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, HeaderValue};
 
-use super::fault::Redactor;
+use super::fault;
 use super::hooks::{Head, RequestContext, Server};
 use super::operation::Operation;
-use super::retry::{Failure, retry_after};
-use super::signals::{Attempt, Traced};
+use super::retry::Failure;
+use super::secrets::Secrets;
+use super::signals::Traced;
 use crate::Error;
 use crate::error::causes;
 use crate::query::{Microversion, Query};
@@ -26,8 +26,7 @@ pub(crate) struct Call<'a, O> {
     pub(crate) body_limit: usize,
     pub(crate) token: Option<HeaderValue>,
     pub(crate) microversion: Option<Microversion>,
-    /// What signs in.
-    pub(crate) password: Option<&'a str>,
+    pub(crate) secrets: &'a Secrets,
     /// The number of the attempt, from 1.
     pub(crate) attempt: u32,
     /// How many times the request was sent before.
@@ -47,18 +46,7 @@ impl<O: Operation> Call<'_, O> {
         &self,
         read: impl FnOnce(Received<'_, O::Body>) -> Result<T, Error>,
     ) -> Result<T, Failure> {
-        let attempt = Attempt {
-            operation: O::ID,
-            method: O::METHOD,
-            path: O::PATH,
-            endpoint: self.endpoint,
-            page: self.operation.page(),
-            query: self.operation.query(),
-            redactor: Redactor::new(self.token.as_ref(), self.password),
-            number: self.attempt,
-            resends: self.resends,
-        };
-        attempt.trace(self.exchange(read)).await
+        self.trace(self.exchange(read)).await
     }
 
     /// Also returns the status of the response.
@@ -78,27 +66,20 @@ impl<O: Operation> Call<'_, O> {
         let sent = self.operation.send(server).await;
 
         let head = head.get();
-        let issued = head.and_then(|head| O::issued_token(&head.headers));
-        let redactor = Redactor::new(self.token.as_ref().or(issued), self.password);
-        let request_id = head.and_then(|head| redactor.request_id(&head.headers));
-        let status = head.map(|head| head.status);
-        let delay = head.and_then(|head| retry_after(&head.headers));
+        if let Some(token) = head.and_then(|head| O::issued_token(&head.headers)) {
+            self.secrets.add_token(token);
+        }
+        let request_id = head.and_then(|head| fault::request_id(&head.headers, self.secrets));
         let result = match (sent, head) {
             (Ok(body), Some(head)) => read(Received { body, head, request_id }),
             (Ok(_), None) => Err(Error::undecodable(request_id, "the response has no head")),
-            (Err(error), head) => Err(self.error(error, head, request_id, redactor).await),
+            (Err(error), head) => Err(self.error(error, head, request_id).await),
         };
-        (status, result.map_err(|error| failure(error, delay)))
+        (head.map(|head| head.status), result.map_err(Failure::from))
     }
 
     /// The error of a response that is not what it should be, or of a request without a response.
-    async fn error(
-        &self,
-        error: progenitor_client::Error,
-        head: Option<&Head>,
-        request_id: Option<String>,
-        redactor: Redactor<'_>,
-    ) -> Error {
+    async fn error(&self, error: progenitor_client::Error, head: Option<&Head>, request_id: Option<String>) -> Error {
         use progenitor_client::Error as Generated;
         match error {
             Generated::CommunicationError(source)
@@ -107,7 +88,7 @@ impl<O: Operation> Call<'_, O> {
                 if causes(&source).any(<dyn StdError>::is::<LengthLimitError>) {
                     Error::TooLarge { request_id, attempts: 1, limit: self.body_limit }
                 } else {
-                    let source = redactor.transport(source, self.endpoint);
+                    let source = fault::transport(source, self.endpoint, self.secrets);
                     Error::Transport { request_id, attempts: 1, source }
                 }
             }
@@ -115,17 +96,17 @@ impl<O: Operation> Call<'_, O> {
                 if head.is_some_and(|head| head.headers.contains_key(CONTENT_ENCODING)) =>
             {
                 let encoding = head.and_then(|head| head.headers.get(CONTENT_ENCODING)?.to_str().ok());
-                let encoding = redactor.clean(encoding.unwrap_or_default());
+                let encoding = self.secrets.one_line(encoding.unwrap_or_default());
                 let reason = format!("the response has Content-Encoding {encoding:?}, which was not requested");
                 Error::undecodable(request_id, reason)
             }
             Generated::InvalidResponsePayload(body, source) => {
                 let truncated = source.is_eof() && head.is_some_and(|head| head.ends_with_connection);
-                redactor.undecodable(&body, &source, truncated, request_id)
+                fault::undecodable(&body, &source, truncated, request_id, self.secrets)
             }
             Generated::UnexpectedResponse(response) => {
                 let marker = self.operation.query().and_then(Query::marker);
-                redactor.status(response, request_id, marker).await
+                fault::of_status(response, request_id, marker, self.secrets).await
             }
             // The values were checked before, more strictly, and build.rs leaves no response for the first one.
             Generated::ErrorResponse(_) | Generated::InvalidRequest(_) | Generated::Custom(_) => {
@@ -133,8 +114,4 @@ impl<O: Operation> Call<'_, O> {
             }
         }
     }
-}
-
-fn failure(error: Error, retry_after: Option<Duration>) -> Failure {
-    Failure { retry_after, ..Failure::from(error) }
 }

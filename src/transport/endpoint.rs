@@ -2,37 +2,38 @@
 
 use reqwest::Url;
 
-use crate::Error;
+use super::secrets::WITHHELD;
 
-/// The address up to where the contract's path begins, and the project id, if the endpoint has it.
-pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
-    let refuse = |reason: &str| Err(invalid(reason));
+/// The address up to where the contract's path begins, and the project id, if the endpoint has it. The error is what
+/// a sentence says of the address, such as "has no host".
+pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), String> {
+    let refuse = |reason: &str| Err(reason.to_owned());
     // The URL parser would correct all of these, perhaps to another host.
     let Some((scheme, rest)) = endpoint.split_once("://") else {
-        return refuse("it does not begin with https:// or http://");
+        return refuse("does not begin with https:// or http://");
     };
     if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
-        return refuse("it does not begin with https:// or http://");
+        return refuse("does not begin with https:// or http://");
     }
     if endpoint.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
-        return refuse("it has a blank, a control character or a backslash");
+        return refuse("has a blank, a control character or a backslash");
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
-        return refuse("it has a user name or password");
+        return refuse("has a user name or password");
     }
     if authority.is_empty() {
-        return refuse("it has no host");
+        return refuse("has no host");
     }
-    let url = Url::parse(endpoint).map_err(|e| invalid(&e.to_string()))?;
+    let url = Url::parse(endpoint).map_err(|error| format!("is not an address: {error}"))?;
     if url.query().is_some() {
-        return refuse("it has a query");
+        return refuse("has a query");
     }
     if url.fragment().is_some() {
-        return refuse("it has a fragment");
+        return refuse("has a fragment");
     }
     if rest.strip_prefix(authority).is_some_and(|path| !path.is_empty() && path != url.path()) {
-        return refuse("its path has segments such as `..`, or characters that need encoding");
+        return refuse("has a path with segments such as `..`, or characters that need encoding");
     }
     let path = url.path().strip_suffix('/').unwrap_or(url.path());
     let segments: Vec<&str> = path.split('/').skip(1).collect();
@@ -47,7 +48,7 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), Error> {
     let versions =
         if base.len() == segments.len() { base } else { base.get(base.len().saturating_sub(1)..).unwrap_or_default() };
     if base.iter().any(|segment| segment.is_empty()) || versions.iter().any(|segment| is_version(segment)) {
-        return refuse("its path does not end before the version, with it, or with it and the project id");
+        return refuse("has a path that does not end before the version, with it, or with it and the project id");
     }
     let origin = url.origin().ascii_serialization();
     Ok((base.iter().fold(origin, |address, segment| address + "/" + segment), project_id))
@@ -65,8 +66,9 @@ fn is_version(segment: &str) -> bool {
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
-fn invalid(reason: &str) -> Error {
-    Error::InvalidConfig { setting: "endpoint", reason: reason.to_owned() }
+/// An address as it can be shown: one that has a user name may have a password, too.
+pub(crate) fn shown(address: &str) -> &str {
+    if address.contains('@') { WITHHELD } else { address }
 }
 
 #[cfg(test)]
@@ -137,7 +139,7 @@ mod tests {
             "https://host/volume//",
         ] {
             let error = parse(endpoint).expect_err(endpoint);
-            assert!(error.to_string().starts_with("invalid endpoint: "), "{error}");
+            assert!(["has ", "does not ", "is not "].iter().any(|start| error.starts_with(start)), "{error}");
         }
     }
 }

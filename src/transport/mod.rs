@@ -9,14 +9,17 @@ pub(crate) mod http;
 #[cfg(test)]
 pub(crate) mod in_process;
 pub(crate) mod operation;
+pub(crate) mod plain_text;
 pub(crate) mod retry;
+pub(crate) mod retry_after;
 pub(crate) mod runtime;
+pub(crate) mod secrets;
 pub(crate) mod service;
 pub(crate) mod signals;
 pub(crate) mod token_cache;
 
 pub(crate) use hooks::{RequestContext, Server, decode};
-pub(crate) use operation::{List, Listed, Operation, Row};
+pub(crate) use operation::{Listed, Operation, Row};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
 pub(crate) use service::{Outcome, PageRequest, Settings, Transport};

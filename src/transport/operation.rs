@@ -6,9 +6,7 @@ use std::future::Future;
 use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::hooks::Server;
-use crate::Link;
-use crate::query::Query;
-use crate::query::decode::ReportedError;
+use crate::query::{List, Query};
 
 /// An operation of a contract, with the values of its parameters. `build.rs` implements it for those that return
 /// one object.
@@ -46,14 +44,6 @@ pub(crate) trait Operation: Sync {
 pub trait Row: Listed + Clone + fmt::Debug + Send + Sync + Unpin + 'static {
     /// The id of the backup.
     fn id(&self) -> &str;
-}
-
-/// One page of a list, as it was decoded.
-pub struct List<T> {
-    pub(crate) backups: Vec<T>,
-    pub(crate) backups_links: Vec<Link>,
-    pub(crate) count: Option<u64>,
-    pub(crate) error: Option<ReportedError>,
 }
 
 /// The operation that lists such rows. `build.rs` implements it for each list of the contract.

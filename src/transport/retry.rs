@@ -1,25 +1,21 @@
-//! [`RetryPolicy`], what is retried, and the loop that follows them.
+//! [`RetryPolicy`], and the loop that follows it.
 
-use std::error::Error as StdError;
-use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::OptionFuture;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
 use super::runtime::{Spawned, before};
 use crate::Error;
-use crate::error::causes;
 
 /// How a page is fetched again after a transient fault.
 ///
 /// Transient are connections that fail or break off, also within the body, timeouts, and the statuses 408,
-/// 429, 500, 502, 503 and 504. Nothing else is retried.
+/// 429, 500, 502, 503 and 504; and 413, where the response states a delay. Nothing else is retried.
 ///
 /// The delay before the n-th retry is drawn at random from zero to the initial delay times 2ⁿ⁻¹, up to the
-/// maximum delay ("full jitter"). A `Retry-After` header, in seconds or as a date, is followed where it is
-/// longer.
+/// maximum delay ("full jitter"). The delay that a response states, as a `Retry-After` header (in seconds or as a
+/// date) or as the `retryAfter` of its fault, is followed where it is longer.
 ///
 /// # Examples
 ///
@@ -67,7 +63,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how much of a `Retry-After` is followed. Default: 60 s.
+    /// Sets how much of the delay that a response states is followed. Default: 60 s.
     #[must_use]
     pub fn max_retry_after(mut self, delay: Duration) -> Self {
         self.max_retry_after = delay;
@@ -97,40 +93,9 @@ impl Default for RetryPolicy {
     }
 }
 
-impl Error {
-    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, and the
-    /// statuses 408, 429, 500, 502, 503 and 504. A certificate that is not trusted stays so.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Transport { .. } => {
-                !self.by_reqwest().is_some_and(|source| source.is_builder() || stays_refused(source))
-            }
-            Self::PageDeadline { .. } => true,
-            Self::Undecodable { truncated, .. } => *truncated,
-            Self::Status { status, .. } => {
-                matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-            }
-            _ => self.cause().is_some_and(Self::is_retryable),
-        }
-    }
-}
-
-/// Whether the TLS library refuses the server's certificate, as rustls reports it, or the proxy is of a scheme that
-/// is not supported.
-fn stays_refused(error: &reqwest::Error) -> bool {
-    let refused = |cause: &(dyn StdError + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-            || cause.to_string().starts_with("unsupported scheme ")
-    };
-    error.is_connect() && causes(error).any(refused)
-}
-
 /// An attempt that failed.
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// The response's `Retry-After`.
-    pub(crate) retry_after: Option<Duration>,
     pub(crate) at: Instant,
     /// Whether the attempt has used up the page's renewal of a rejected token.
     pub(crate) renewed: bool,
@@ -138,7 +103,7 @@ pub(crate) struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, retry_after: None, at: Instant::now(), renewed: false }
+        Self { error, at: Instant::now(), renewed: false }
     }
 }
 
@@ -163,16 +128,16 @@ impl RetryPolicy {
                     None => start(attempt, !renewed).await,
                 }
             });
-            let Failure { error, retry_after, at, renewed: by_this_attempt } = match outcome.await {
+            let Failure { error, at, renewed: by_this_attempt } = match outcome.await {
                 Some(Ok(response)) => return Ok(response),
                 Some(Err(failure)) => failure,
                 None => return Err(Error::PageDeadline { attempts: attempt, last }),
             };
             renewed |= by_this_attempt;
-            let error = error.after(attempt);
+            let error = error.with_attempts(attempt);
             // A provider has retries of its own.
             let retried = error.is_retryable() && !matches!(error, Error::Token { .. });
-            let Some(delay) = self.delay(attempt, retry_after).filter(|_| retried) else {
+            let Some(delay) = self.delay(attempt, error.retry_after()).filter(|_| retried) else {
                 return Err(error);
             };
             let delay = delay.saturating_sub(at.elapsed());
@@ -186,25 +151,6 @@ impl RetryPolicy {
             last = Some(Box::new(error));
         }
     }
-}
-
-/// Reads `Retry-After`. Of several values the first one counts, and fractions are rounded up.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    // Dates have a comma of their own.
-    let date = value.find("GMT").and_then(|at| value.get(..at + 3)).unwrap_or(value);
-    if let Ok(date) = httpdate::parse_http_date(date.trim()) {
-        return date.duration_since(SystemTime::now()).ok();
-    }
-    let value = value.split([',', ';']).next().unwrap_or_default().trim();
-    let (seconds, fraction) = value.split_once('.').unwrap_or((value, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(seconds) || !digits(fraction) {
-        return None;
-    }
-    let rounded_up = u64::from(fraction.bytes().any(|digit| digit != b'0'));
-    // More seconds than there can be are as many as there can be.
-    Some(Duration::from_secs(seconds.parse().unwrap_or(u64::MAX).saturating_add(rounded_up)))
 }
 
 #[cfg(test)]
@@ -243,37 +189,6 @@ mod tests {
         let second = Duration::from_secs(1);
         let upside_down = RetryPolicy::default().initial_delay(9 * second).max_delay(second);
         assert!(delays(&upside_down).iter().all(|delay| *delay <= second));
-    }
-
-    fn read(value: &str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, value.parse().unwrap());
-        retry_after(&headers)
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_a_date() {
-        let seconds = |number| Some(Duration::from_secs(number));
-        for (value, expected) in [
-            ("120", seconds(120)),
-            (" 0 ", seconds(0)),
-            ("5, 5", seconds(5)),
-            ("5,10", seconds(5)),
-            ("7; comment", seconds(7)),
-            ("1.5", seconds(2)),
-            ("2.0", seconds(2)),
-            ("0.001", seconds(1)),
-            ("99999999999999999999", seconds(u64::MAX)),
-        ] {
-            assert_eq!(read(value), expected, "{value}");
-        }
-        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
-        let left = read(&date).unwrap();
-        assert!((Duration::from_secs(80)..=Duration::from_secs(90)).contains(&left), "{left:?}");
-        assert!(read(&format!("{date}, {date}")).is_some_and(|first| first <= left), "the first of several");
-        for value in ["", "soon", "-1", "+1", ".5", "1.", "1.x", ", 5", "Wed, 21 Oct 2015 07:28:00 GMT"] {
-            assert_eq!(read(value), None, "{value}");
-        }
     }
 
     #[test]

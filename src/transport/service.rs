@@ -2,21 +2,22 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
 use super::call::{Call, Received};
-use super::fault::Redactor;
 use super::hooks::Server;
-use super::operation::{List, Operation, Row};
+use super::operation::{Operation, Row};
 use super::retry::{Failure, RetryPolicy};
 use super::runtime::{Spawned, on_current_runtime};
+use super::secrets::Secrets;
 use super::signals::Traced;
 use super::token_cache::{Issued, Tokens};
 use crate::generated::OPENSTACK_API_VERSION;
-use crate::query::{Cursor, Microversion, Page, Query};
+use crate::query::{Cursor, List, Microversion, Page, Query};
 use crate::{Error, Link};
 
 /// A service's address, and the settings of a client.
@@ -25,6 +26,7 @@ pub(crate) struct Transport {
     pub(crate) endpoint: String,
     pub(crate) project_id: String,
     pub(crate) settings: Settings,
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) http: reqwest::Client,
 }
 
@@ -147,9 +149,10 @@ impl Transport {
         microversion: Option<Microversion>,
         attempt: u32,
         may_renew: bool,
-        read: impl Fn(Received<'_, O::Body>, Option<Microversion>, Redactor<'_>) -> Result<T, Error> + Sync,
+        read: impl Fn(Received<'_, O::Body>, Option<Microversion>, &Secrets) -> Result<T, Error> + Sync,
     ) -> Result<T, Failure> {
         let send = async |token: &Issued, resends| {
+            token.header.iter().for_each(|token| self.secrets.add_token(token));
             let call = Call {
                 operation,
                 endpoint: &self.endpoint,
@@ -157,14 +160,13 @@ impl Transport {
                 body_limit: self.settings.body_limit,
                 token: token.header.clone(),
                 microversion,
-                password: None,
+                secrets: &self.secrets,
                 attempt,
                 resends,
             };
-            let redactor = Redactor::new(token.header.as_ref(), None);
             call.send(|received| {
                 let applied = self.applied(microversion, &received)?;
-                read(received, applied, redactor)
+                read(received, applied, &self.secrets)
             })
             .await
         };
@@ -200,20 +202,20 @@ impl Transport {
 fn page<T>(
     received: Received<'_, List<T>>,
     microversion: Option<Microversion>,
-    redactor: Redactor<'_>,
+    secrets: &Secrets,
 ) -> Result<Page<T>, Error> {
     let Received { body: List { backups, backups_links, count, error }, request_id, .. } = received;
-    if let Some(error) = error.filter(|error| !error.is_empty()) {
-        let message = format!("the response has a list and an error: {}", redactor.clean(&error.0));
+    if let Some(error) = error {
+        let message = format!("the response has a list and an error: {}", secrets.one_line(&error));
         return Err(Error::undecodable(request_id, message));
     }
-    Ok(Page { backups, count, next: next_page(&backups_links, redactor), request_id, microversion })
+    Ok(Page { backups, count, next: next_page(&backups_links, secrets), request_id, microversion })
 }
 
-/// Where the next link leads. A token that is sent back as its marker would get into errors and traces.
-fn next_page(links: &[Link], redactor: Redactor<'_>) -> Result<Option<Cursor>, String> {
-    match Cursor::from_links(links).map_err(|reason| redactor.clean(&reason))? {
-        Some(cursor) if redactor.finds(&cursor.to_string()) => Err("its marker has the token".to_owned()),
+/// Where the next link leads. A secret that is sent back as its marker would get into errors and traces.
+fn next_page(links: &[Link], secrets: &Secrets) -> Result<Option<Cursor>, String> {
+    match Cursor::from_links(links).map_err(|reason| secrets.one_line(&reason))? {
+        Some(cursor) if secrets.are_in_name(&cursor.to_string()) => Err("it contains a secret".to_owned()),
         cursor => Ok(cursor),
     }
 }

@@ -9,29 +9,10 @@ use tokio::time::Instant;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
-use super::fault::Redactor;
+use super::call::Call;
+use super::operation::Operation;
 use super::retry::Failure;
 use crate::Error;
-use crate::query::Query;
-
-/// An attempt, as far as it is known before it is made.
-pub(crate) struct Attempt<'a> {
-    /// The contract's `operationId`.
-    pub(crate) operation: &'static str,
-    pub(crate) method: &'static str,
-    /// The contract's path.
-    pub(crate) path: &'static str,
-    pub(crate) endpoint: &'a str,
-    /// That of a page, if the attempt is to fetch one.
-    pub(crate) page: Option<u64>,
-    pub(crate) query: Option<&'a Query>,
-    /// A marker is what the server has sent.
-    pub(crate) redactor: Redactor<'a>,
-    /// Its number, from 1.
-    pub(crate) number: u32,
-    /// How many times the request was sent before.
-    pub(crate) resends: u32,
-}
 
 /// What a successful attempt brings.
 pub(crate) trait Traced {
@@ -39,7 +20,7 @@ pub(crate) trait Traced {
     fn request_id(&self) -> Option<&str>;
 }
 
-impl Attempt<'_> {
+impl<O: Operation> Call<'_, O> {
     /// Makes the attempt within its span; then comes the event. Neither costs anything where it is not enabled.
     pub(crate) async fn trace<T: Traced>(
         &self,
@@ -63,11 +44,11 @@ impl Attempt<'_> {
         }
         tracing::debug!(
             target: "vbs_client::request",
-            operation = self.operation,
+            operation = O::ID,
             host = server(self.endpoint).map(|(host, port)| display(format!("{host}:{port}"))),
-            page = self.page,
-            attempt = self.number,
-            query = self.query.map(|query| display(self.redactor.redact(&format!("{query:?}")))),
+            page = self.operation.page(),
+            attempt = self.attempt,
+            query = self.operation.query().map(|query| display(self.secrets.checked(&format!("{query:?}")).to_owned())),
             status,
             request_id,
             rows = response.and_then(Traced::rows),
@@ -86,20 +67,20 @@ impl Attempt<'_> {
             otel.name = Empty,
             otel.kind = "client",
             otel.status_code = Empty,
-            operation = self.operation,
-            http.request.method = self.method,
+            operation = O::ID,
+            http.request.method = O::METHOD,
             http.request.resend_count = Some(self.resends).filter(|resends| *resends > 0),
             http.response.status_code = Empty,
             server.address = Empty,
             server.port = Empty,
-            url.template = self.path,
-            page = self.page,
-            attempt = self.number,
+            url.template = O::PATH,
+            page = self.operation.page(),
+            attempt = self.attempt,
             openstack.request_id = Empty,
             error.type = Empty,
         );
         if !span.is_disabled() {
-            span.record("otel.name", display(format_args!("{} {}", self.method, self.path)));
+            span.record("otel.name", display(format_args!("{} {}", O::METHOD, O::PATH)));
             if let Some((host, port)) = server(self.endpoint) {
                 span.record("server.address", host);
                 span.record("server.port", port);

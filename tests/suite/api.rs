@@ -4,9 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use vbs_client::mock::{Cinder, rows};
-use vbs_client::{
-    Backup, BackupDetail, BackupStatus, Client, Cursor, Error, Items, ListBackups, Page, Pages, RetryPolicy,
-};
+use vbs_client::{Backup, BackupDetail, Client, Cursor, Error, Items, ListBackups, Page, Pages, RetryPolicy};
 
 use crate::support::server::Server;
 use crate::support::{ids, page};
@@ -131,14 +129,6 @@ async fn a_request_has_a_retry_policy_of_its_own() {
     let policy = RetryPolicy::default().max_attempts(3).initial_delay(Duration::ZERO);
     let error = server.retrying_client().list_backups().retry(policy).send().await.unwrap_err();
     assert_eq!((error.attempts(), server.requests().len()), (3, 3));
-}
-
-#[test]
-fn an_unknown_status_is_passed_through() {
-    let status: BackupStatus = "half_done".parse().unwrap();
-    assert!(matches!(status, BackupStatus::Unknown(_)));
-    assert_eq!((status.as_ref(), status.to_string()), ("half_done", "half_done".to_owned()));
-    assert_eq!(BackupStatus::from("error"), BackupStatus::Error);
 }
 
 #[tokio::test]

@@ -257,7 +257,7 @@ async fn a_status_is_known_or_unknown() {
     }
     let backup = sent(with("status", Some(json!("half_done")))).await.unwrap();
     assert!(matches!(backup.status, BackupStatus::Unknown(_)));
-    assert_eq!(backup.status.as_str(), "half_done");
+    assert_eq!((backup.status.as_str(), &backup.status), ("half_done", &"half_done".parse().unwrap()));
     assert_eq!(serde_json::to_value(backup).unwrap()["status"], "half_done");
 }
 

@@ -1,11 +1,11 @@
 //! Transient faults: what is retried, when, and how it ends.
 
 use std::error::Error as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::time::Instant;
-use vbs_client::{Error, RetryPolicy};
+use vbs_client::{Error, RetryPolicy, jiff};
 
 use crate::support::server::{Reply, Server, closing, last_response};
 use crate::support::{http, ids, page};
@@ -91,9 +91,10 @@ async fn nothing_else_is_retried() {
     let undecodable = ["", "{}", "<html>", "{\"backups\":[", "{\"backups\":1}"];
     let mut responses: Vec<_> = undecodable.iter().map(|body| last_response(200, "", body)).collect();
     responses.extend(
-        [201, 204, 301, 400, 401, 403, 404, 405, 406, 407, 409, 413, 501, 505]
+        [201, 204, 301, 400, 401, 403, 404, 405, 406, 407, 409, 501, 505]
             .map(|status| last_response(status, "Retry-After: 1\r\n", "")),
     );
+    responses.push(last_response(413, "", r#"{"overLimit":{"code":413,"message":"too large"}}"#));
     for response in responses {
         let server = Server::script(vec![Reply::close(response.clone())]).await;
         let error = server.retrying_client().list_backups().send().await.unwrap_err();
@@ -135,7 +136,8 @@ async fn delays_grow_and_have_jitter() {
 
 #[tokio::test(start_paused = true)]
 async fn retry_after_lengthens_the_delay() {
-    let date = httpdate::fmt_http_date(SystemTime::now() + seconds(30));
+    let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+    let date = printer.timestamp_to_rfc9110_string(&(jiff::Timestamp::now() + seconds(30))).unwrap();
     for (value, at_least, at_most) in
         [("7", 7, 8), ("0", 0, 1), (&date, 28, 31), ("3600", 60, 61), ("soon", 0, 1), ("5, 5", 5, 6), ("1.5", 2, 3)]
     {
@@ -144,6 +146,33 @@ async fn retry_after_lengthens_the_delay() {
         server.retrying_client().list_backups().send().await.unwrap();
         let wait = server.intervals()[0];
         assert!(seconds(at_least) <= wait && wait <= seconds(at_most), "{value}: {wait:?}");
+    }
+}
+
+/// As Cinder's own rate limit responds.
+#[tokio::test(start_paused = true)]
+async fn a_413_with_a_delay_is_retried_like_a_429() {
+    let fault = r#"{"overLimitFault":{"code":413,"message":"slow down","retryAfter":"7"}}"#;
+    for (status, headers, body, at_least) in [
+        (413, "Retry-After: 7\r\n", "", 7),
+        (413, "", fault, 7),
+        (413, "Retry-After: 9\r\n", fault, 9),
+        (429, "", fault, 7),
+        (429, "", "", 0),
+    ] {
+        let busy = closing(status, headers, body);
+        let server = Server::script(vec![busy.clone(), closing(200, "", list(&[], None))]).await;
+        server.retrying_client().list_backups().send().await.unwrap();
+        let wait = server.intervals()[0];
+        assert!(seconds(at_least) <= wait && wait <= seconds(at_least + 1), "{status} {headers:?} {body}: {wait:?}");
+        let error = Server::script(vec![busy]).await.client().list_backups().send().await.unwrap_err();
+        assert!(error.is_throttled() && error.is_retryable(), "{error:?}");
+        assert_eq!(error.retry_after(), (at_least > 0).then(|| seconds(at_least)), "{error:?}");
+    }
+    for status in [413, 503] {
+        let error =
+            Server::script(vec![closing(status, "", "")]).await.client().list_backups().send().await.unwrap_err();
+        assert!(!error.is_throttled() && error.retry_after().is_none(), "{error:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use serde_json::json;
 use vbs_client::{Client, Error};
 
-use crate::support::process::{in_own_process, runtime};
+use crate::support::process::{in_own_process, in_own_process_with, runtime};
 use crate::support::server::{Reply, Server, closing};
 use crate::support::trace::Trace;
 use crate::support::{PROJECT_ID, TOKEN, list_ids, page};
@@ -346,4 +346,84 @@ fn a_token_sent_back_as_a_marker_is_in_no_error_and_no_trace() {
             assert_eq!(part_of_token(&trace.take(), LONG_TOKEN), None, "trace");
         });
     });
+}
+
+/// The rest of the text would tell what was left out, and where.
+#[tokio::test]
+async fn a_text_with_a_secret_is_withheld_whole() {
+    let body = format!(r#"{{"error":{{"code":"a.1","title":"no","message":"bad token {TOKEN}, sorry"}}}}"#);
+    let server = Server::start(move |request, _| request.reply(401, &body)).await;
+    let error = server.client().list_backups().send().await.unwrap_err();
+    let withheld = "(withheld: it contains a secret)";
+    assert_eq!(error.to_string(), format!("the service responded 401 Unauthorized: {withheld} (request id req-1)"));
+    let Error::Status { text, fault: Some(fault), .. } = &error else { panic!("{error:?}") };
+    assert_eq!((text.as_str(), fault.message.as_str()), (withheld, withheld));
+    assert_eq!((fault.code.as_deref(), fault.kind.as_deref()), (Some("a.1"), Some("no")));
+}
+
+/// JSON has them as numbers.
+#[tokio::test]
+async fn a_token_of_digits_that_comes_back_as_a_number_is_in_no_error() {
+    for token in ["12345678901234567890", "123456789012345678901234567890123456", "90071992547409931"] {
+        for body in [
+            format!(r#"{{"error":{{"code":{token},"title":{token},"message":{token}}}}}"#),
+            format!(r#"{{"error_msg":"no","error_code":{token},"request_id":{token}}}"#),
+            format!(r#"{{"message":"no","code":{token},"title":{token}}}"#),
+            format!(r#"{{"badRequest":{{"code":{token},"message":"no"}}}}"#),
+        ] {
+            let server = Server::start(move |_, _| Reply::http(400, "", &body)).await;
+            let client = server.builder().token(token).build().unwrap();
+            let text = everything(&client.list_backups().send().await.unwrap_err());
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            assert!(!digits.contains(&token[..15]), "{token}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_before_the_present_one_is_in_no_error() {
+    let old = "first-token-of-this-client";
+    let server = Server::start(move |request, number| match number {
+        0 => request.reply(401, "no"),
+        _ => request.reply(500, format!("{old} was renewed by {}", request.headers["x-auth-token"])),
+    })
+    .await;
+    let provider = vbs_client::token_fn(move |rejected: Option<vbs_client::Token>| async move {
+        Ok::<_, std::io::Error>(if rejected.is_none() { old } else { "second-token-of-this-client" })
+    });
+    let client = server.builder().token_provider(provider).build().unwrap();
+    let text = everything(&client.list_backups().send().await.unwrap_err());
+    assert_eq!((part_of_token(&text, old), server.requests().len()), (None, 2), "{text}");
+    assert!(text.contains("500") && text.contains("withheld"), "{text}");
+}
+
+#[test]
+fn debug_shows_no_password_in_an_address() {
+    let address = "https://user:pass-word-in-an-address@host/v3";
+    let credentials = vbs_client::keystone::Credentials::password(address, "demo@example", "a").endpoint(address);
+    let text = format!("{:?} {credentials:?} {credentials:#?}", Client::builder(address));
+    assert!(!text.contains("pass-word") && text.contains("demo@example"), "{text}");
+    let error = Client::builder(address).project_id("p").build().unwrap_err();
+    assert_eq!(error.to_string(), "the endpoint has a user name or password");
+}
+
+#[test]
+fn a_proxys_credentials_that_it_sends_back_are_in_no_error() {
+    let proxy = "http://proxy-user:sesame%4042-of-the-proxy@127.0.0.1:9";
+    in_own_process_with(
+        |process| _ = process.env("http_proxy", proxy),
+        || {
+            runtime(false).block_on(async {
+                for echo in ["sesame@42-of-the-proxy", "cHJveHktdXNlcjpzZXNhbWVANDItb2YtdGhlLXByb3h5"] {
+                    // It stands for the proxy, whose port nobody knows before the process begins.
+                    let server =
+                        Server::start(move |_, _| Reply::http(407, "", format!("Basic {echo} is wrong").as_str()))
+                            .await;
+                    let error = server.client().list_backups().send().await.unwrap_err();
+                    let text = everything(&error);
+                    assert!(!text.contains(echo) && text.contains("407") && text.contains("withheld"), "{text}");
+                }
+            });
+        },
+    );
 }

@@ -9,6 +9,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use vbs_client::{Client, Error};
 
+#[cfg(not(feature = "socks"))]
+use crate::support::process::{in_own_process_with, runtime};
 use crate::support::server::last_response;
 use crate::support::tls::TlsServer;
 use crate::support::{TOKEN, http};
@@ -50,6 +52,29 @@ async fn a_certificate_for_another_host_fails_at_once() {
         format!("could not connect to {}: invalid peer certificate: certificate not valid for name ", server.address);
     assert!(error.starts_with(&expected), "{error}");
     assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_a_client_certificate_fails_at_once() {
+    let server = TlsServer::mutual("127.0.0.1").await;
+    let error = refused(&client(server.address, Some(&server.certificate))).await.to_string();
+    assert!(error.ends_with(": received fatal alert: CertificateRequired"), "{error}");
+    assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+}
+
+#[cfg(not(feature = "socks"))]
+#[test]
+fn a_proxy_of_an_unknown_kind_fails_at_once() {
+    in_own_process_with(
+        |process| _ = process.env("all_proxy", "socks5://127.0.0.1:1"),
+        || {
+            for endpoint in ["http://host.example", "https://host.example"] {
+                let client = Client::builder(endpoint).project_id("p").build().unwrap();
+                let error = runtime(true).block_on(refused(&client)).to_string();
+                assert!(error.contains("scheme"), "{error}");
+            }
+        },
+    );
 }
 
 /// A wrong scheme in the endpoint.

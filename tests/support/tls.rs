@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::server::last_response;
 use super::{http, page};
@@ -27,9 +28,27 @@ pub struct TlsServer {
 
 impl TlsServer {
     pub async fn start(name: &str) -> Self {
+        Self::with(name, false).await
+    }
+
+    /// One that wants a certificate of the client's, too.
+    #[allow(dead_code, reason = "for the tests of the suite")]
+    pub async fn mutual(name: &str) -> Self {
+        Self::with(name, true).await
+    }
+
+    async fn with(name: &str, mutual: bool) -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder().with_no_client_auth();
+        let config = match mutual {
+            true => {
+                let mut roots = RootCertStore::empty();
+                roots.add(cert.der().clone()).unwrap();
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+                ServerConfig::builder().with_client_cert_verifier(verifier)
+            }
+            false => ServerConfig::builder().with_no_client_auth(),
+        };
         let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
