@@ -1,3 +1,15 @@
+// Of two definitions of a link the first one counts: the README has those for a code host.
+//! [paging]: guide::paging
+//! [microversions]: guide::microversions
+//! [errors]: guide::errors
+//! [retries]: guide::retries
+//! [signing_in]: guide::signing_in
+//! [testing]: guide::testing
+//! [contract]: guide::contract
+//! [security]: guide::security
+//! [signals]: guide::signals
+//! [costs]: guide::costs
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Features
