@@ -206,7 +206,12 @@ impl Listed for BackupDetail {
 
 fn client() -> Client {
     let builder = Client::builder("http://192.0.2.1").project_id(mock::PROJECT_ID).token("token");
-    let builder = builder.retry(RetryPolicy::none()).http(|http| http.tls_certs_only([]).no_proxy());
+    let builder = builder.retry(RetryPolicy::none()).http(|http| {
+        // The platform's certificates would be read each time.
+        #[cfg(feature = "rustls")]
+        let http = http.tls_certs_only([]);
+        http.no_proxy()
+    });
     builder.build().unwrap()
 }
 
