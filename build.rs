@@ -6,10 +6,14 @@
 mod client;
 #[path = "build/contract.rs"]
 mod contract;
+#[path = "build/enums.rs"]
+mod enums;
 #[path = "build/mock.rs"]
 mod mock;
-#[path = "build/setters.rs"]
-mod setters;
+#[path = "build/requests.rs"]
+mod requests;
+#[path = "build/schema.rs"]
+mod schema;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -41,21 +45,28 @@ fn main() {
 }
 
 fn generate() -> Result<(), String> {
-    let contract = Contract::load(&read(CONTRACT)?)?;
-    let client = client::generate(&contract)?;
-    let enums = setters::open_enums(&contract);
-    let headers = setters::headers(&contract);
-    let setters = setters::setters(&contract);
+    let document = contract::document(&read(CONTRACT)?)?;
+    let mut contract = Contract::load(&document)?;
+    for (name, object) in &contract.schemas.structs {
+        if let Some(number) = &object.number {
+            let what = "is a number, so its type has neither `Eq` nor `Hash`";
+            println!("cargo::warning={CONTRACT}: schema `{name}`: property `{number}` {what}");
+        }
+    }
+    let client = client::generate(&mut contract)?;
+    let enums = enums::open_enums(&contract);
+    let requests = requests::generate(&contract)?;
     let mock = if feature("MOCK") { mock::generate(&contract)? } else { TokenStream::new() };
-    write("generated.rs", quote!(#client #headers #enums #setters #mock))?;
-    fs::write(out()?.join("parameters.md"), setters::table(&contract)).map_err(text)
+    write("generated.rs", quote!(#client #enums #requests #mock))?;
+    fs::write(out()?.join("parameters.md"), requests::table(&contract)).map_err(text)
 }
 
 fn generate_sign_in() -> Result<(), String> {
-    let contract = Contract::load_sign_in(&read(SIGN_IN)?)?;
-    let client = client::generate(&contract)?;
-    let headers = setters::headers(&contract);
-    let path = contract.document["paths"].as_object().and_then(|paths| paths.keys().next());
+    let document = contract::document(&read(SIGN_IN)?)?;
+    let mut contract = Contract::load_sign_in(&document)?;
+    let client = client::generate(&mut contract)?;
+    let headers = requests::headers(&contract);
+    let path = document["paths"].as_object().and_then(|paths| paths.keys().next());
     write("keystone.rs", quote!(#client #headers pub(crate) const PATH: &str = #path;))
 }
 

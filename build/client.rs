@@ -1,93 +1,106 @@
-//! progenitor's client, and what is changed in it.
+//! progenitor's client, and what is changed in it: the names on the wire, and how a body is decoded. A change that finds
+//! nothing to change is an error.
 
-use std::collections::BTreeMap;
 use std::panic;
 
-use heck::ToPascalCase;
-use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle};
+use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypePatch};
 use quote::{ToTokens, quote};
-use syn::Ident;
 use syn::visit_mut::{self, VisitMut};
 
-use crate::contract::{Contract, Operation, Parameter};
+use crate::contract::{Contract, Operation, Parameter, Returns};
+use crate::schema::{Field, RUST_TYPES, type_name};
 use crate::{feature, text};
 
-pub fn generate(contract: &Contract) -> Result<syn::File, String> {
-    // Those with query parameters. The others send secrets, which are neither compared nor described.
-    let lists = !contract.parameters.is_empty();
-    let mut settings = GenerationSettings::default();
-    settings
-        .with_interface(if lists { InterfaceStyle::Builder } else { InterfaceStyle::Positional })
-        .with_hooks(HooksMode::Expected)
-        .with_inner_type(quote!(crate::transport::RequestContext))
-        .with_map_type("::std::collections::BTreeMap")
-        .with_replacement("Timestamp", "::jiff::Timestamp", [].into_iter())
-        .with_replacement("NullableTimestamp", "::std::option::Option<::jiff::Timestamp>", [].into_iter())
-        .with_replacement("Secret", "crate::keystone::Secret", [].into_iter());
-    if lists {
-        settings.with_derive("PartialEq").with_derive("Eq").with_derive("Hash");
-    }
-    for Operation { list, row, .. } in &contract.operations {
-        let name = format!("crate::query::List<crate::generated::types::{}>", row.to_pascal_case());
-        settings.with_replacement(list, name, [].into_iter());
-    }
-    for set in &contract.open_enums {
-        let name = format!("crate::generated::{}", set.name.to_pascal_case());
-        settings.with_replacement(&set.name, name, [].into_iter());
-    }
-
+pub fn generate(contract: &mut Contract<'_>) -> Result<syn::File, String> {
     let document = serde_json::from_value(contract.document.clone()).map_err(text)?;
+    let settings = settings(contract);
     let tokens = panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&document))
         .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
         .map_err(text)?;
     let mut file = syn::parse2(tokens).map_err(text)?;
-    let schemars = lists && feature("SCHEMARS");
-    let mut changes = Changes { contract, schemars, decoders: 0, requests: 0, restored: Vec::new() };
+    let mut changes = Changes { contract, operation: String::new(), restored: Vec::new(), decoders: Vec::new() };
     changes.visit_file_mut(&mut file);
     changes.check()?;
     Ok(file)
 }
 
-/// Restores the wire names, removes what is not used, and decodes by this crate's own function, which is faster.
-struct Changes<'a> {
-    contract: &'a Contract,
-    /// Whether the types have JSON schemas.
-    schemars: bool,
-    /// How many responses are decoded.
-    decoders: usize,
-    /// How many requests are sent, each in an `impl` of its own.
-    requests: usize,
-    /// The Rust names whose wire names were restored, with the number of the request.
-    restored: Vec<(usize, &'a str)>,
+fn settings(contract: &Contract<'_>) -> GenerationSettings {
+    let mut settings = GenerationSettings::default();
+    settings
+        .with_interface(InterfaceStyle::Positional)
+        .with_hooks(HooksMode::Expected)
+        .with_inner_type(quote!(crate::transport::RequestContext))
+        .with_map_type("::std::collections::BTreeMap");
+    for (name, rust) in RUST_TYPES {
+        settings.with_replacement(type_name(name), rust, [].into_iter());
+    }
+    for Operation { response, kind, .. } in &contract.operations {
+        if let Returns::List { row } = kind {
+            settings.with_replacement(response, format!("crate::query::List<types::{row}>"), [].into_iter());
+        }
+    }
+    for set in &contract.schemas.open_enums {
+        settings.with_replacement(&set.name, format!("super::{}", set.name), [].into_iter());
+    }
+    // Requests have secrets, which are neither compared nor described.
+    let lists = !contract.operations.is_empty();
+    for (name, object) in contract.schemas.structs.iter().filter(|_| lists) {
+        let mut patch = TypePatch::default();
+        // A new field in the contract breaks nobody.
+        patch.with_attr("#[non_exhaustive]".to_owned()).with_derive("PartialEq".to_owned());
+        if object.number.is_none() {
+            patch.with_derive("Eq".to_owned()).with_derive("Hash".to_owned());
+        }
+        if feature("SCHEMARS") {
+            patch.with_derive("::schemars::JsonSchema".to_owned());
+        }
+        settings.with_patch(name, &patch);
+    }
+    settings
 }
 
-impl Changes<'_> {
+struct Changes<'a, 'b> {
+    contract: &'a mut Contract<'b>,
+    /// The method that is being changed.
+    operation: String,
+    /// The methods and parameters whose wire names were restored.
+    restored: Vec<(String, String)>,
+    /// The methods that decode a response.
+    decoders: Vec<String>,
+}
+
+impl Changes<'_, '_> {
     fn check(&self) -> Result<(), String> {
-        let (operations, lists) = (self.contract.requests, self.contract.operations.len());
-        for (what, times, expected) in
-            [("decodes a response", self.decoders, operations), ("sends a query", self.requests, lists)]
-        {
-            if times != expected {
-                return Err(format!("the generated code {what} in {times} places, where {expected} were expected"));
+        let found = |times: usize, what: String| match times {
+            1 => Ok(()),
+            _ => Err(format!("progenitor's code {what} in {times} places, where 1 was expected")),
+        };
+        for operation in &self.contract.operations {
+            let id = &operation.id;
+            let decoders = self.decoders.iter().filter(|decoder| *decoder == id);
+            found(decoders.count(), format!("decodes the response of operation `{id}`"))?;
+            for Parameter { wire, rust, .. } in self.contract.query_of(operation) {
+                let times = self.restored.iter().filter(|(of, parameter)| of == id && parameter == rust).count();
+                found(times, format!("has parameter `{wire}` of operation `{id}`"))?;
             }
         }
-        for Parameter { wire, rust, .. } in &self.contract.parameters {
-            for request in 0..lists {
-                let times = self.restored.iter().filter(|restored| **restored == (request, rust.as_str())).count();
-                if times != 1 {
-                    let fault = "its wire name was restored in";
-                    return Err(format!("parameter `{wire}`: {fault} {times} places, where 1 was expected"));
-                }
+        let is_list = |name: &str| self.contract.operations.iter().any(|operation| operation.response == name);
+        for (name, object) in self.contract.schemas.structs.iter().filter(|(name, _)| !is_list(name)) {
+            if let Some(field) = object.fields.iter().find(|field| field.rust_type.is_none()) {
+                return Err(format!("progenitor's code has no field for property `{}` of schema `{name}`", field.wire));
             }
         }
         Ok(())
     }
 }
 
-impl VisitMut for Changes<'_> {
-    fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
-        visit_mut::visit_item_impl_mut(self, item);
-        self.requests = self.restored.last().map_or(0, |(request, _)| request + 1);
+impl VisitMut for Changes<'_, '_> {
+    fn visit_impl_item_fn_mut(&mut self, method: &mut syn::ImplItemFn) {
+        self.operation = method.sig.ident.to_string();
+        if let Some(operation) = self.contract.operations.iter_mut().find(|found| found.id == self.operation) {
+            operation.arguments = method.sig.inputs.iter().filter_map(argument).collect();
+        }
+        visit_mut::visit_impl_item_fn_mut(self, method);
     }
 
     /// The first argument of `QueryParam::new("rust_name", ..)` becomes the wire name.
@@ -100,110 +113,85 @@ impl VisitMut for Changes<'_> {
             let rust = name.value();
             if let Some(parameter) = self.contract.parameters.iter().find(|parameter| parameter.rust == rust) {
                 *name = syn::LitStr::new(&parameter.wire, name.span());
-                self.restored.push((self.requests, &parameter.rust));
+                self.restored.push((self.operation.clone(), rust));
             }
         }
     }
 
+    /// This crate's own decoder is faster, and keeps the body of a response that is not what the contract says.
     fn visit_expr_path_mut(&mut self, path: &mut syn::ExprPath) {
         if code(path) == "ResponseValue :: from_response" {
             *path = syn::parse_quote!(crate::transport::decode);
-            self.decoders += 1;
+            self.decoders.push(self.operation.clone());
         }
     }
 
-    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
-        if let (true, Some((_, items))) = (module.ident == "types", &mut module.content) {
-            // Builders of the response types: nobody but the server makes those.
-            items.retain(|item| match item {
-                syn::Item::Mod(inner) => inner.ident != "builder",
-                syn::Item::Impl(inner) => {
-                    !inner.items.iter().any(|item| matches!(item, syn::ImplItem::Fn(f) if f.sig.ident == "builder"))
-                }
-                _ => true,
-            });
-            let structs = items.iter().filter_map(|item| match item {
-                syn::Item::Struct(item) => Some(item.ident.clone()),
-                _ => None,
-            });
-            let structs: Vec<_> = structs.collect();
-            let mut added = Vec::new();
-            for item in items.iter_mut() {
-                if let syn::Item::Struct(item) = item {
-                    change_struct(item, &structs, &self.contract.renamed, self.schemars);
-                    added.extend(self.schemars.then(|| json_schema(item)));
-                }
+    fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
+        let described = feature("SCHEMARS") && !self.contract.operations.is_empty();
+        let object = self.contract.schemas.structs.get_mut(&item.ident.to_string());
+        for field in object.into_iter().flat_map(|object| &mut object.fields) {
+            let named = |item: &&mut syn::Field| item.ident.as_ref().is_some_and(|name| *name == field.rust);
+            if let Some(item) = item.fields.iter_mut().find(named) {
+                item.attrs = attributes(field, &item.ty, described);
+                field.rust_type = Some(item.ty.clone());
             }
-            items.extend(added);
-        }
-        visit_mut::visit_item_mod_mut(self, module);
-    }
-}
-
-fn code(tokens: &impl ToTokens) -> String {
-    tokens.to_token_stream().to_string()
-}
-
-/// A new field in the contract must break nobody; times are written as the service writes them; lists of structs have
-/// objects only, and no spare capacity.
-fn change_struct(item: &mut syn::ItemStruct, structs: &[Ident], renamed: &BTreeMap<String, String>, schemars: bool) {
-    item.attrs.push(syn::parse_quote!(#[non_exhaustive]));
-    for field in &mut item.fields {
-        // Lets a nullable field be missing, too; it is still written as null.
-        field.attrs.retain(|attribute| !code(attribute).contains("deserialize_with"));
-        let attributes: String = field.attrs.iter().map(code).collect();
-        let name = renamed.iter().find(|(wire, _)| attributes.contains(&format!("rename = {wire:?}")));
-        if let Some((_, rust)) = name {
-            field.ident = Some(quote::format_ident!("{rust}"));
-        }
-        let ty = code(&field.ty);
-        let item = ty.strip_prefix(":: std :: vec :: Vec < ").and_then(|ty| ty.strip_suffix(" >"));
-        if item.is_some_and(|item| structs.iter().any(|name| name == item)) {
-            field.attrs.push(syn::parse_quote!(#[serde(deserialize_with = "crate::query::decode::objects")]));
-        }
-        let (functions, written, missing) = match ty.as_str() {
-            ":: jiff :: Timestamp" => ("crate::query::timestamp", "crate::query::timestamp::Written", None),
-            ":: std :: option :: Option < :: jiff :: Timestamp >" => (
-                "crate::query::timestamp::nullable",
-                "Option<crate::query::timestamp::Written>",
-                Some(quote!(default,)),
-            ),
-            _ => continue,
-        };
-        field.attrs.push(syn::parse_quote!(#[serde(#missing with = #functions)]));
-        if schemars {
-            field.attrs.push(syn::parse_quote!(#[schemars(with = #written)]));
         }
     }
 }
 
-/// The JSON schema of a struct. It is not derived, because a derive has no place for the feature's tag in the docs.
-fn json_schema(item: &mut syn::ItemStruct) -> syn::Item {
-    let name = item.ident.clone();
-    let text = name.to_string();
-    let attributes = |attrs: &[syn::Attribute], kept: &[&str]| -> Vec<_> {
-        attrs.iter().filter(|attribute| kept.iter().any(|kept| attribute.path().is_ident(kept))).cloned().collect()
-    };
-    let docs = attributes(&item.attrs, &["doc"]);
-    let fields = item.fields.iter_mut().map(|field| {
-        let kept = attributes(&field.attrs, &["doc", "serde", "schemars"]);
-        // Only a derive knows these.
-        field.attrs.retain(|attribute| !attribute.path().is_ident("schemars"));
-        let syn::Field { ident, ty, .. } = field;
-        quote!(#(#kept)* #ident: #ty)
+fn argument(argument: &syn::FnArg) -> Option<String> {
+    match argument {
+        syn::FnArg::Typed(argument) => Some(code(&argument.pat)),
+        syn::FnArg::Receiver(_) => None,
+    }
+}
+
+/// How a field is read and written. A nullable one may be missing, too; it is written as null.
+fn attributes(field: &Field, rust_type: &syn::Type, described: bool) -> Vec<syn::Attribute> {
+    let (doc, wire, rust_type) = (&field.doc, &field.wire, code(rust_type));
+    let mut attributes: Vec<syn::Attribute> = vec![syn::parse_quote!(#[doc = #doc])];
+    if *wire != field.rust {
+        attributes.push(syn::parse_quote!(#[serde(rename = #wire)]));
+    }
+    // serde has one for a missing `Option` without functions of its own; where all had one, `[]` would be an object.
+    if (!field.required || field.nullable) && (!rust_type.starts_with(":: std :: option") || rust_type.contains("jiff"))
+    {
+        attributes.push(syn::parse_quote!(#[serde(default)]));
+    }
+    let is_empty = [
+        "::std::option::Option::is_none",
+        "::std::vec::Vec::is_empty",
+        "::std::collections::BTreeMap::is_empty",
+        "::serde_json::Map::is_empty",
+    ];
+    let kind = is_empty.into_iter().find(|name| {
+        let (path, _) = name.rsplit_once("::").unwrap_or_default();
+        rust_type.replace(' ', "").starts_with(&format!("{path}<"))
     });
-    let fields: Vec<_> = fields.collect();
-    syn::parse_quote! {
-        #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
-        impl ::schemars::JsonSchema for #name {
-            fn schema_name() -> ::std::borrow::Cow<'static, str> { #text.into() }
-
-            fn json_schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
-                #[derive(::schemars::JsonSchema)]
-                #(#docs)*
-                struct Fields { #(#fields),* }
-                Fields::json_schema(generator)
-            }
-        }
+    if let (false, Some(is_empty)) = (field.required, kind) {
+        attributes.push(syn::parse_quote!(#[serde(skip_serializing_if = #is_empty)]));
     }
+    // Of structs, whose names have no path.
+    if rust_type
+        .strip_prefix(":: std :: vec :: Vec <")
+        .is_some_and(|item| !item.contains("::") && item.contains(char::is_uppercase))
+    {
+        attributes.push(syn::parse_quote!(#[serde(deserialize_with = "crate::query::decode::objects")]));
+    }
+    let (functions, written) = match rust_type.as_str() {
+        ":: jiff :: Timestamp" => ("crate::query::timestamp", "crate::query::timestamp::Written"),
+        ":: std :: option :: Option < :: jiff :: Timestamp >" => {
+            ("crate::query::timestamp::nullable", "Option<crate::query::timestamp::Written>")
+        }
+        _ => return attributes,
+    };
+    attributes.push(syn::parse_quote!(#[serde(with = #functions)]));
+    if described {
+        attributes.push(syn::parse_quote!(#[schemars(with = #written)]));
+    }
+    attributes
+}
+
+pub fn code(tokens: &impl ToTokens) -> String {
+    tokens.to_token_stream().to_string()
 }

@@ -1,60 +1,85 @@
-//! Reads the contract, and checks what the crate relies on.
+//! Reads the contract, and checks what the crate relies on: operations, parameters and headers. Its schemas:
+//! `schema.rs`.
 
-use std::collections::BTreeMap;
-
-use heck::ToSnakeCase;
+use heck::{ToPascalCase, ToSnakeCase};
 use serde_json::{Map, Value, json};
 use syn::Ident;
 
-use crate::text;
+use crate::schema::{Field, Schemas, flag, reference, text};
 
 /// Where the paths of all operations begin.
 pub const ROOT: &str = "/v3/{project_id}/";
 /// Names that are used by `ListBackups`, in the path or in generated code: a parameter needs
 /// another one.
-const TAKEN: &str = "clone concurrency count header_map items microversion new page pages parameter parameters \
-    prefetch project_id resume_at retry send with";
+const TAKEN: &str = "clone concurrency count header_map info items microversion new page pages parameter parameters \
+    prefetch project_id request response resume_at retry send url with";
+/// Methods of `Client`: an operation needs another name.
+const METHODS: &str = "baseurl builder client clone endpoint from_cloud from_env new new_with_client project_id";
+/// Methods of the mock's rows: a field needs another name.
+const ROW: &str = "clone dated id made_up new set_links set_sort_time sort_time text_of";
+/// The lists that the crate's own code knows, with the types of their rows.
+const LISTS: [(&str, &str); 2] = [("list_backups", "Backup"), ("list_backups_detail", "BackupDetail")];
 /// What paging needs.
-const NEEDED: &[&str] = &["limit", "offset", "marker", "with_count"];
+const PAGING: [(&str, &str); 4] =
+    [("limit", "integer"), ("offset", "integer"), ("marker", "string"), ("with_count", "boolean")];
+/// The headers of a response that the crate reads.
+const HEADERS: [&str; 2] = ["OpenStack-API-Version", "x-openstack-request-id"];
 
 /// The contract, checked.
-pub struct Contract {
+pub struct Contract<'a> {
     /// What progenitor generates a client from.
     pub document: Value,
-    /// How many operations there are.
-    pub requests: usize,
-    /// Those that list.
+    pub schemas: Schemas<'a>,
     pub operations: Vec<Operation>,
-    /// Those of every operation.
+    /// Those of every list.
     pub parameters: Vec<Parameter>,
-    pub open_enums: Vec<OpenEnum>,
-    /// The names of the token's header and of the headers of a response.
-    pub headers: Vec<String>,
-    /// The Rust names of properties, by their names on the wire.
-    pub renamed: BTreeMap<String, String>,
+    /// The names of headers, with the constants that have them.
+    pub headers: Vec<(String, String)>,
 }
 
-/// An operation that lists backups.
+/// An operation `get`.
+#[expect(dead_code)]
 pub struct Operation {
     pub id: String,
     pub path: String,
-    /// The schema of its response.
-    pub list: String,
-    /// The schema of a backup in it.
-    pub row: String,
+    pub doc: String,
+    pub deprecated: bool,
+    pub microversion: Option<(u32, u32)>,
+    /// The type of its response.
+    pub response: String,
+    pub kind: Returns,
+    /// Those of the generated method, in its order.
+    pub arguments: Vec<String>,
 }
 
-/// A query parameter.
+#[expect(dead_code)]
+/// What an operation returns, by the type's name.
+pub enum Returns {
+    List {
+        row: String,
+    },
+    /// The property of the response that has the object, if it is not the object itself; and the path's parameters.
+    Object {
+        object: String,
+        property: Option<String>,
+        parameters: Vec<Parameter>,
+    },
+}
+
+/// A parameter of the query or the path.
 pub struct Parameter {
     pub wire: String,
     pub rust: String,
     pub description: String,
     pub example: Value,
+    pub deprecated: bool,
     pub microversion: Option<(u32, u32)>,
     pub kind: Kind,
+    /// What else its value has to be, for people.
+    pub notes: Vec<String>,
 }
 
-/// A text may have the name of its schema, if that is an open enum.
+/// A text may have the name of its type, if that is an open enum.
 pub enum Kind {
     Text { min: Option<i64>, max: Option<i64>, open_enum: Option<String> },
     Integer { min: Option<i64>, max: Option<i64> },
@@ -71,158 +96,370 @@ impl Kind {
     }
 }
 
-/// An open set of known values.
-pub struct OpenEnum {
-    pub name: String,
-    pub description: String,
-    pub values: Vec<String>,
-}
-
-impl Contract {
-    pub fn load(contract: &str) -> Result<Self, String> {
-        let document = document(contract)?;
-        let paths = document["paths"].as_object().into_iter().flatten();
-        let operations: Vec<_> =
-            paths.map(|(path, item)| operation(path, item, &document)).collect::<Result<_, _>>()?;
-        let first = operations.first().ok_or("there is no operation `get` under its paths")?;
-        let get = |operation: &Operation| &document["paths"][&operation.path]["get"];
-        let list = get(first);
-        if let Some(other) = operations.iter().find(|other| get(other)["parameters"] != list["parameters"]) {
-            return Err(format!("operation `{}`: its parameters are not those of `{}`", other.id, first.id));
+impl<'a> Contract<'a> {
+    pub fn load(document: &'a Value) -> Result<Self, String> {
+        let mut schemas = Schemas::new(document, false);
+        let (mut operations, mut simple) = (Vec::new(), Map::new());
+        let mut lists: Option<(String, Vec<Parameter>)> = None;
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            let (operation, parameters, kept) = operation(path, item, &mut schemas)?;
+            let get = json!({"get": {"operationId": operation.id, "parameters": kept, "responses": {"200":
+                json_body(&operation.response)}}});
+            simple.insert(path.clone(), get);
+            if let Returns::List { .. } = operation.kind {
+                let own = &item["get"]["parameters"];
+                match &lists {
+                    None => lists = Some((path.clone(), parameters)),
+                    Some((first, _)) if document["paths"][first]["get"]["parameters"] == *own => {}
+                    Some((first, _)) => {
+                        let id = &operation.id;
+                        return Err(format!("operation `{id}`: its parameters are not those of the list at {first}"));
+                    }
+                }
+            }
+            operations.push(operation);
         }
-        let response = &list["responses"]["200"]["headers"];
-        let (kept, parameters) = parameters(&list["parameters"], response, &document)?;
+        check_operations(&operations, &schemas)?;
+        let parameters = lists.map(|(_, parameters)| parameters).unwrap_or_default();
+        let token = &document["components"]["securitySchemes"]["token"];
+        let mut headers = vec![("X_AUTH_TOKEN".to_owned(), header(&token["name"], "security scheme `token`")?)];
+        headers.extend(HEADERS.map(|name| (name.replace('-', "_").to_uppercase(), name.to_lowercase())));
+        let document = simple_document(document, simple, &schemas);
+        Ok(Self { document, schemas, operations, parameters, headers })
+    }
 
-        let token = document["components"]["securitySchemes"]["token"]["name"]
-            .as_str()
-            .ok_or("there is no security scheme `token` with the name of a header")?;
-        let response = response.as_object().into_iter().flat_map(Map::keys);
-        let headers = [token].into_iter().chain(response.map(String::as_str)).map(str::to_owned).collect();
-        let open_enums = open_enums(&document)?;
-        let (document, renamed) = prepare(document, &kept)?;
-        Ok(Self { document, requests: operations.len(), operations, parameters, open_enums, headers, renamed })
+    /// The query parameters of an operation.
+    pub fn query_of(&self, operation: &Operation) -> &[Parameter] {
+        match operation.kind {
+            Returns::List { .. } => &self.parameters,
+            Returns::Object { .. } => &[],
+        }
     }
 
     /// The contract of the identity service: one operation `post` without parameters.
-    pub fn load_sign_in(contract: &str) -> Result<Self, String> {
-        let document = document(contract)?;
-        let mut paths = document["paths"].as_object().into_iter().flat_map(Map::values);
-        let (Some(item), None) = (paths.next(), paths.next()) else { return Err("it has not one path".to_owned()) };
-        let response = item["post"]["responses"]["201"]["headers"].as_object();
-        let headers = response.ok_or("there is no operation `post` whose response 201 has headers")?;
-        let headers = headers.keys().cloned().collect();
-        let (document, renamed) = prepare(document, &[])?;
-        let (operations, parameters, open_enums) = Default::default();
-        Ok(Self { document, requests: 1, operations, parameters, open_enums, headers, renamed })
+    pub fn load_sign_in(document: &'a Value) -> Result<Self, String> {
+        let mut schemas = Schemas::new(document, true);
+        let mut paths = document["paths"].as_object().into_iter().flatten();
+        let (Some((path, item)), None) = (paths.next(), paths.next()) else {
+            return Err("it has not one path".to_owned());
+        };
+        let response = &item["post"]["responses"]["201"];
+        let names =
+            response["headers"].as_object().ok_or("there is no operation `post` whose response 201 has headers")?;
+        let headers = names.keys().map(|name| Ok((name.replace('-', "_").to_uppercase(), header(&json!(name), path)?)));
+        let headers = headers.collect::<Result<_, String>>()?;
+        let body = |of: &Value| of["content"]["application/json"]["schema"].clone();
+        let request = schemas.object(&body(&item["post"]["requestBody"]), "Request", "the request")?;
+        let answer = schemas.object(&body(response), "Response", "the response 201")?;
+        let mut body = json_body(&request);
+        body["required"] = json!(true);
+        let id = &item["post"]["operationId"];
+        let post = json!({"operationId": id, "requestBody": body, "responses": {"201": json_body(&answer)}});
+        let paths = Map::from_iter([(path.clone(), json!({"post": post}))]);
+        let document = simple_document(document, paths, &schemas);
+        Ok(Self { document, schemas, operations: Vec::new(), parameters: Vec::new(), headers })
     }
 }
 
-fn document(contract: &str) -> Result<Value, String> {
-    // Read twice, because only YAML's own value type refuses a key that is written twice.
-    yaml_serde::from_str::<yaml_serde::Value>(contract).map_err(text)?;
-    yaml_serde::from_str(contract).map_err(text)
+/// Reads a document, and refuses what YAML allows and would lose: a key that is written twice.
+pub fn document(contract: &str) -> Result<Value, String> {
+    // Read twice, because only YAML's own value type refuses such a key.
+    yaml_serde::from_str::<yaml_serde::Value>(contract).map_err(|error| error.to_string())?;
+    let document: Value = yaml_serde::from_str(contract).map_err(|error| error.to_string())?;
+    match document["openapi"].as_str() {
+        Some(version) if version.starts_with("3.0.") => Ok(document),
+        _ => Err(format!("openapi: {} is not supported, only 3.0.x", document["openapi"])),
+    }
+}
+
+/// Without what neither progenitor nor this crate needs. An error's body need not be JSON, whatever the contract says,
+/// and progenitor would lose the status with a body that it can't decode; so no response but the good one is left.
+fn simple_document(document: &Value, paths: Map<String, Value>, schemas: &Schemas<'_>) -> Value {
+    let info = json!({"title": document["info"]["title"], "version": "1"});
+    json!({"openapi": "3.0.3", "info": info, "paths": paths, "components": {"schemas": schemas.simple}})
+}
+
+fn json_body(object: &str) -> Value {
+    let schema = json!({"$ref": format!("#/components/schemas/{object}")});
+    json!({"description": "", "content": {"application/json": {"schema": schema}}})
+}
+
+/// The name of a header, in lower case.
+fn header(name: &Value, place: &str) -> Result<String, String> {
+    let name = name.as_str().ok_or_else(|| format!("{place}: it has no name of a header"))?.to_lowercase();
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    match !name.is_empty() && name.bytes().all(is_token) {
+        true => Ok(name),
+        false => Err(format!("{place}: `{name}` can't be the name of a header")),
+    }
 }
 
 // ------------------------------------------------------------------------------- operations --
 
-fn operation(path: &str, item: &Value, document: &Value) -> Result<Operation, String> {
+/// An operation, its query parameters, and the parameters that progenitor is to know.
+fn operation(
+    path: &str,
+    item: &Value,
+    schemas: &mut Schemas<'_>,
+) -> Result<(Operation, Vec<Parameter>, Vec<Value>), String> {
     if !path.starts_with(ROOT) {
         return Err(format!("path `{path}`: it does not begin with {ROOT}"));
     }
-    if !item["get"].is_object() {
-        return Err(format!("there is no operation `get` at {path}"));
+    let methods = item.as_object().into_iter().flat_map(Map::keys);
+    if let Some(key) = methods.clone().find(|key| *key != "get") {
+        return Err(match key.as_str() {
+            "parameters" => format!("path `{path}`: it has parameters of its own: they belong to its operation `get`"),
+            "post" | "put" | "patch" | "delete" => {
+                format!("path `{path}`: it has an operation `{key}`, which changes something: this crate only reads")
+            }
+            _ => format!("path `{path}`: `{key}` is not supported, only `get` is"),
+        });
     }
-    if !item["parameters"].is_null() {
-        return Err(format!("{path} has parameters of its own: they belong to its operation `get`"));
+    let get = &item["get"];
+    let id = get["operationId"].as_str().filter(|id| is_rust_name(id) && !METHODS.split(' ').any(|taken| taken == *id));
+    let id = id.ok_or_else(|| format!("path `{path}`: its operationId is not a Rust name in snake case, or taken"))?;
+    let place = format!("operation `{id}`");
+    let fault = |what: String| format!("{place}: {what}");
+    known_keys(get, "operationId tags summary description externalDocs deprecated parameters responses x-openstack")
+        .map_err(fault)?;
+    let responses = get["responses"].as_object().into_iter().flatten();
+    if let Some((other, _)) =
+        responses.clone().find(|(status, _)| !status.starts_with(['3', '4', '5']) && *status != "200")
+    {
+        return Err(fault(format!("its response `{other}` is not supported, only 200, and those of errors")));
     }
-    let id = item["get"]["operationId"].as_str().filter(|id| is_rust_name(id));
-    let id = id.ok_or_else(|| format!("the operationId at {path} is not a Rust name in snake case"))?;
-    let fault = |what: String| format!("operation `{id}`: {what}");
-    let response = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-    let (list, name) = component(response, "schema", document).map_err(fault)?;
-    let (_, row) = component(&list["properties"]["backups"]["items"], "schema", document).map_err(fault)?;
-    known_keys(&list["properties"], "backups backups_links count").map_err(fault)?;
-    let (Some(name), Some(row)) = (name, row) else {
-        return Err(fault("its response has no schema with a list of `backups`".to_owned()));
+    let response = &get["responses"]["200"];
+    for name in HEADERS {
+        let mut names = response["headers"].as_object().into_iter().flat_map(Map::keys);
+        if !names.any(|header| header.eq_ignore_ascii_case(name)) {
+            return Err(fault(format!("its response 200 has no header {name}, which is read")));
+        }
+    }
+    let body = &response["content"]["application/json"]["schema"];
+    let response = schemas.object(body, &(id.to_pascal_case() + "Response"), &format!("{place}: its response 200"))?;
+    let (mut query, mut in_path, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    for parameter in get["parameters"].as_array().into_iter().flatten() {
+        let parameter = shared(parameter, schemas.document(), &place)?;
+        let Some((at, read, simple)) = read_parameter(parameter, path, schemas, &place)? else { continue };
+        let all = if at == "path" { &mut in_path } else { &mut query };
+        kept.push(simple);
+        all.extend(read);
+    }
+    let known = |name: &str| name == "project_id" || in_path.iter().any(|known: &Parameter| known.wire == name);
+    let names = path.split(['{', '}']).skip(1).step_by(2);
+    if let Some(missing) = names.clone().find(|name| !known(name)) {
+        return Err(fault(format!("there is no parameter for `{{{missing}}}` in its path")));
+    }
+    if !kept.iter().any(|kept| kept["name"] == "project_id") {
+        return Err(fault("it has no parameter `project_id`".to_owned()));
+    }
+    let kind = returns(&response, schemas, in_path, &place)?;
+    match (&kind, query.first()) {
+        (Returns::Object { .. }, Some(Parameter { wire, .. })) => {
+            return Err(fault(format!(
+                "parameter `{wire}`: an operation that returns one object has none in its query"
+            )));
+        }
+        (Returns::Object { .. }, None) => {}
+        (Returns::List { .. }, _) => check_paging(&query)?,
+    }
+    let [summary, description] = ["summary", "description"].map(|key| text(get, key).map_err(fault));
+    let operation = Operation {
+        id: id.to_owned(),
+        path: path.to_owned(),
+        doc: format!("{}.\n\n{}", summary?.trim_end_matches('.'), description?),
+        deprecated: flag(get, "deprecated").map_err(fault)?,
+        microversion: get.get("x-openstack").map(microversion).transpose().map_err(fault)?,
+        response,
+        kind,
+        arguments: Vec::new(),
     };
-    Ok(Operation { id: id.to_owned(), path: path.to_owned(), list: name.to_owned(), row: row.to_owned() })
+    Ok((operation, query, kept))
 }
 
-/// What a value or its `$ref` stands for, with the name of the component that it refers to.
-fn component<'a>(value: &'a Value, what: &str, document: &'a Value) -> Result<(&'a Value, Option<&'a str>), String> {
-    let Some(reference) = value["$ref"].as_str() else { return Ok((value, None)) };
-    let name = reference.strip_prefix(&format!("#/components/{what}s/")).unwrap_or_default();
-    let found = document["components"][format!("{what}s")].get(name);
-    Ok((found.ok_or_else(|| format!("there is no {what} `{reference}`"))?, Some(name)))
+/// What a response has: a list where it has `backups`; the one object in it; or it is the object itself.
+fn returns(response: &str, schemas: &Schemas<'_>, parameters: Vec<Parameter>, place: &str) -> Result<Returns, String> {
+    let fields = |name: &str| schemas.fields(name);
+    let object = |field: &Field| reference(&field.schema).filter(|name| !fields(name).is_empty()).map(str::to_owned);
+    let rest = fields(response);
+    let fault = |what: &str| Err(format!("{place}: schema `{response}`: {what}"));
+    if !fields(response).iter().any(|field| field.wire == "backups") {
+        return match rest {
+            [one] if object(one).is_some() && (!one.required || one.nullable) => {
+                fault(&format!("property `{}`: it is the object, so it has to be required", one.wire))
+            }
+            [one] if object(one).is_some() => {
+                let property = Some(one.rust.clone());
+                Ok(Returns::Object { object: object(one).unwrap_or_default(), property, parameters })
+            }
+            _ => Ok(Returns::Object { object: response.to_owned(), property: None, parameters }),
+        };
+    }
+    if let Some(Parameter { wire, .. }) = parameters.first() {
+        return Err(format!("{place}: parameter `{wire}`: the path of a list has none but project_id"));
+    }
+    let items = |wire: &str| {
+        let field = rest.iter().find(|field| field.wire == wire && !field.nullable)?;
+        Some((field.required, reference(&field.schema["items"]).filter(|name| !fields(name).is_empty())?))
+    };
+    let has = |name: &str, wire: &str| {
+        let mut fields = fields(name).iter().filter(|field| field.required && !field.nullable);
+        fields.any(|field| field.wire == wire && field.rust == wire && field.schema["type"] == "string")
+    };
+    let Some((true, row)) = items("backups") else {
+        return fault("its `backups` is not a required list of objects");
+    };
+    if !has(row, "id") {
+        return Err(format!("schema `{row}`: its `id` is not a required string: paging needs it"));
+    }
+    if !matches!(items("backups_links"), Some((false, "Link"))) {
+        return fault("its `backups_links` is not an optional list of `Link`: paging needs it");
+    }
+    if fields("Link").len() != 2 || !has("Link", "href") || !has("Link", "rel") {
+        return Err(
+            "schema `Link`: it has to have `href` and `rel`, both required strings, and nothing else".to_owned()
+        );
+    }
+    let count = rest.iter().find(|field| field.wire == "count");
+    if !count.is_some_and(|field| !field.required && !field.nullable && field.schema["format"] == "uint64") {
+        return fault("its `count` is not an optional integer with a minimum of 0");
+    }
+    if let Some(other) = rest.iter().find(|field| !["backups", "backups_links", "count"].contains(&field.wire.as_str()))
+    {
+        return fault(&format!("property `{}`: a list has no such: `Page` can't show it", other.wire));
+    }
+    let taken = |field: &&Field| field.wire != "id" && ROW.split(' ').any(|taken| taken == field.rust);
+    if let Some(field) = fields(row).iter().find(taken) {
+        let what = format!("its Rust name `{}` is taken: give it another one as x-rust-name", field.rust);
+        return Err(format!("schema `{row}`: property `{}`: {what}", field.wire));
+    }
+    Ok(Returns::List { row: row.to_owned() })
 }
 
-fn is_rust_name(name: &str) -> bool {
-    name.to_snake_case() == name && syn::parse_str::<Ident>(name).is_ok()
+fn check_operations(operations: &[Operation], schemas: &Schemas<'_>) -> Result<(), String> {
+    let rows = || {
+        operations.iter().filter_map(|operation| match &operation.kind {
+            Returns::List { row } => Some((operation.id.as_str(), row.as_str())),
+            Returns::Object { .. } => None,
+        })
+    };
+    for (id, row) in LISTS {
+        if !rows().any(|found| found == (id, row)) {
+            return Err(format!("operation `{id}`: it is not there, or its rows are not the schema `{row}`"));
+        }
+    }
+    for (at, operation) in operations.iter().enumerate() {
+        if operations.iter().take(at).any(|other| other.id == operation.id) {
+            return Err(format!("operation `{}`: it is there twice", operation.id));
+        }
+    }
+    // The mock's rows have the fields of all lists, and the mock keeps them in one order.
+    let all = || rows().flat_map(|(_, row)| schemas.fields(row).iter().map(move |field| (row, field)));
+    for (row, field) in all() {
+        let differs = |other: &Field| {
+            other.rust == field.rust
+                && (&other.wire, &other.schema, other.required, other.nullable)
+                    != (&field.wire, &field.schema, field.required, field.nullable)
+        };
+        if let Some((other, _)) = all().find(|(_, other)| differs(other)) {
+            return Err(format!("schema `{row}`: property `{}`: it is another one than in `{other}`", field.wire));
+        }
+        if let Some((_, other)) = all().find(|(_, other)| other.sort_key && field.sort_key && other.wire != field.wire)
+        {
+            return Err(format!("schema `{row}`: property `{}`: `{}` is the x-sort-key", field.wire, other.wire));
+        }
+    }
+    Ok(())
+}
+
+pub fn is_rust_name(name: &str) -> bool {
+    // A keyword that syn does not know yet.
+    name.to_snake_case() == name && syn::parse_str::<Ident>(name).is_ok() && name != "gen"
 }
 
 // ------------------------------------------------------------------------------- parameters --
 
-/// The parameters that progenitor is to know, and the query parameters among them.
-fn parameters(list: &Value, response: &Value, document: &Value) -> Result<(Vec<Value>, Vec<Parameter>), String> {
-    let mut kept = Vec::new();
-    let mut parameters: Vec<Parameter> = Vec::new();
-    for parameter in list.as_array().into_iter().flatten() {
-        let mut parameter = component(parameter, "parameter", document)?.0.clone();
-        let name = parameter["name"].as_str().ok_or("a parameter has no name")?.to_owned();
-        let fault = |what: String| format!("parameter `{name}`: {what}");
-        match parameter["in"].as_str() {
-            // Its bounds are the client builder's to check, once, and with a clearer message.
-            Some("path") if ROOT.contains(&format!("{{{name}}}")) => {
-                set(&mut parameter, "schema", json!({"type": "string"}))
-            }
-            Some("path") => return Err(fault(format!("it is not in {ROOT}"))),
-            // The microversion follows from the parameters in use, so the hooks set its header, which
-            // the response has, too. As a parameter of the generated client it could be set wrong.
-            Some("header") if !response[&name].is_null() => continue,
-            Some("header") => return Err(fault("a header that the response does not have can't be set".to_owned())),
-            Some("query") => {
-                let query = query_parameter(&name, &parameter, document).map_err(fault)?;
-                if parameters.iter().any(|other| other.wire == name) {
-                    return Err(fault("it is there twice".to_owned()));
+/// What a parameter or its `$ref` stands for.
+fn shared<'a>(parameter: &'a Value, document: &'a Value, place: &str) -> Result<&'a Value, String> {
+    let Some(reference) = parameter["$ref"].as_str() else { return Ok(parameter) };
+    let name = reference.strip_prefix("#/components/parameters/").unwrap_or_default();
+    let found = document["components"]["parameters"].get(name);
+    found.ok_or_else(|| format!("{place}: there is no parameter `{reference}`"))
+}
+
+/// Where a parameter is, what is to be set of it, and what progenitor is to know. None of a header, which the hooks set.
+#[allow(clippy::type_complexity)]
+fn read_parameter(
+    parameter: &Value,
+    path: &str,
+    schemas: &mut Schemas<'_>,
+    place: &str,
+) -> Result<Option<(&'static str, Option<Parameter>, Value)>, String> {
+    let name = parameter["name"].as_str().ok_or_else(|| format!("{place}: a parameter has no name"))?;
+    let fault = |what: String| format!("parameter `{name}`: {what}");
+    let simple = |at: &str, name: &str, kind: &str| json!({"name": name, "in": at, "required": at == "path", "schema": {"type": kind}});
+    match parameter["in"].as_str() {
+        // Its bounds are the client builder's to check, once, and with a clearer message.
+        Some("path") if name == "project_id" => Ok(Some(("path", None, simple("path", name, "string")))),
+        Some("path") if path.contains(&format!("{{{name}}}")) => {
+            let read = parse(name, parameter, true, schemas).map_err(fault)?;
+            match read.kind {
+                Kind::Text { open_enum: None, .. } if read.rust == name && read.microversion.is_none() => {
+                    Ok(Some(("path", Some(read), simple("path", name, "string"))))
                 }
-                if let Some(other) = parameters.iter().find(|other| other.rust == query.rust) {
-                    return Err(fault(format!(
-                        "its Rust name `{}` is that of parameter `{}` too: give it another one as x-rust-name",
-                        query.rust, other.wire
-                    )));
-                }
-                // `name` and `name~` would become the same identifier, so progenitor sees the Rust name,
-                // and the wire name is restored in its output. The bounds are checked before:
-                // progenitor's message would not say what is wrong.
-                set(&mut parameter, "name", json!(query.rust));
-                set(&mut parameter, "schema", json!({"type": query.kind.name()}));
-                parameters.push(query);
+                _ => Err(fault("in a path, only a plain string with a Rust name is supported".to_owned())),
             }
-            _ => return Err(fault(format!("its `in` is {}, where query, header or path is needed", parameter["in"]))),
         }
-        kept.push(parameter);
-    }
-    match NEEDED.iter().find(|name| !parameters.iter().any(|parameter| parameter.rust == **name)) {
-        Some(missing) => Err(format!("parameter `{missing}`: it is not there, and paging needs it")),
-        None => Ok((kept, parameters)),
+        Some("path") => Err(fault(format!("it is not in {path}"))),
+        // The microversion follows from the parameters in use, so the hooks set its header. As a parameter of the
+        // generated client it could be set wrong.
+        Some("header") if name.eq_ignore_ascii_case(HEADERS[0]) => Ok(None),
+        Some("header") => Err(fault("a header that the response does not have can't be set".to_owned())),
+        Some("query") => {
+            let read = parse(name, parameter, false, schemas).map_err(fault)?;
+            // `name` and `name~` would become the same identifier, so progenitor sees the Rust name, and the wire
+            // name is restored in its output. The bounds are checked before: progenitor's message would not say what
+            // is wrong.
+            let simple = simple("query", &read.rust, read.kind.name());
+            Ok(Some(("query", Some(read), simple)))
+        }
+        _ => Err(fault(format!("its `in` is {}, where query, header or path is needed", parameter["in"]))),
     }
 }
 
-fn set(object: &mut Value, key: &str, value: Value) {
-    if let Some(object) = object.as_object_mut() {
-        object.insert(key.to_owned(), value);
+/// Checks that no two are the same, and that paging has what it needs.
+fn check_paging(parameters: &[Parameter]) -> Result<(), String> {
+    for (at, parameter) in parameters.iter().enumerate() {
+        let Parameter { wire, rust, .. } = parameter;
+        let before = parameters.iter().take(at);
+        if before.clone().any(|other| other.wire == *wire) {
+            return Err(format!("parameter `{wire}`: it is there twice"));
+        }
+        if let Some(other) = before.clone().find(|other| other.rust == *rust) {
+            let other = &other.wire;
+            let what = format!("its Rust name `{rust}` is that of parameter `{other}` too");
+            return Err(format!("parameter `{wire}`: {what}: give it another one as x-rust-name"));
+        }
     }
+    for (name, kind) in PAGING {
+        let found = parameters.iter().find(|parameter| parameter.rust == name);
+        let found = found.ok_or_else(|| format!("parameter `{name}`: it is not there, and paging needs it"))?;
+        match found.kind {
+            Kind::Integer { min: Some(1..), .. } => {
+                return Err(format!("parameter `{name}`: its minimum is not 0, which paging needs"));
+            }
+            _ if found.kind.name() == kind => {}
+            _ => return Err(format!("parameter `{name}`: its type has to be {kind}: paging needs it")),
+        }
+    }
+    Ok(())
 }
 
-fn query_parameter(name: &str, parameter: &Value, document: &Value) -> Result<Parameter, String> {
+fn parse(name: &str, parameter: &Value, required: bool, schemas: &mut Schemas<'_>) -> Result<Parameter, String> {
     // One that is misspelt or misplaced could be the microversion, without which a filter is ignored.
-    known_keys(
-        parameter,
-        "name in required description schema example examples deprecated style explode allowEmptyValue allowReserved \
-         x-rust-name x-openstack",
-    )?;
-    if ![Value::Null, Value::Bool(false)].contains(&parameter["required"]) {
-        return Err("a query parameter can only be `required: false`".to_owned());
+    known_keys(parameter, "name in required description schema example deprecated x-rust-name x-openstack")?;
+    if flag(parameter, "required")? != required {
+        return Err(format!("a parameter in its place can only be `required: {required}`"));
     }
     let rust = match &parameter["x-rust-name"] {
         Value::Null => name.to_snake_case(),
@@ -235,18 +472,28 @@ fn query_parameter(name: &str, parameter: &Value, document: &Value) -> Result<Pa
     if TAKEN.split(' ').any(|taken| taken == rust) {
         return Err(format!("its Rust name `{rust}` is taken: give it another one as x-rust-name"));
     }
-    let description = parameter["description"].as_str().map(str::trim).filter(|text| !text.is_empty());
+    let description = text(parameter, "description")?;
+    if description.is_empty() {
+        return Err("it has no description".to_owned());
+    }
+    let (kind, notes, example) = kind(&parameter["schema"], schemas)?;
+    let example = if parameter["example"].is_null() { &example } else { &parameter["example"] };
+    if !example.is_null() && !fits(&kind, example) {
+        return Err(format!("its example {example} does not fit its schema"));
+    }
     Ok(Parameter {
         wire: name.to_owned(),
         rust,
-        description: description.ok_or("it has no description")?.to_owned(),
-        example: parameter["example"].clone(),
+        description,
+        example: example.clone(),
+        deprecated: flag(parameter, "deprecated")?,
         microversion: parameter.get("x-openstack").map(microversion).transpose()?,
-        kind: kind(&parameter["schema"], document)?,
+        kind,
+        notes,
     })
 }
 
-fn known_keys(object: &Value, known: &str) -> Result<(), String> {
+pub fn known_keys(object: &Value, known: &str) -> Result<(), String> {
     let mut keys = object.as_object().into_iter().flat_map(Map::keys);
     match keys.find(|key| !known.split(' ').any(|known| known == *key)) {
         Some(key) => Err(format!("`{key}` is not understood here: {} are", known.replace(' ', ", "))),
@@ -267,31 +514,71 @@ pub fn microversion(extension: &Value) -> Result<(u32, u32), String> {
     parts.ok_or_else(|| format!("min-ver `{version}` is not of the form X.Y"))
 }
 
-fn kind(schema: &Value, document: &Value) -> Result<Kind, String> {
-    let (schema, name) = component(schema, "schema", document)?;
-    let keys = |bounds: &str| {
-        let known = format!("type format title description default example nullable deprecated{bounds}");
-        known_keys(schema, &known).map_err(|fault| format!("in its schema, {fault}"))
+/// What a parameter's value is, what is documented of it, and the example of its schema.
+fn kind(schema: &Value, schemas: &mut Schemas<'_>) -> Result<(Kind, Vec<String>, Value), String> {
+    let (plain, set) = match schema["$ref"].as_str() {
+        None => (schema.clone(), None),
+        // An open enum has a type of its own. Any other component only has its keys in another place.
+        Some(_) => schemas.parameter(schema)?,
     };
-    match schema["type"].as_str() {
+    let keys = |bounds: &str| {
+        let known = format!("type format title description default example deprecated{bounds}");
+        known_keys(&plain, &known).map_err(|fault| format!("in its schema, {fault}"))
+    };
+    let mut notes = Vec::new();
+    let format = text(&plain, "format")?;
+    let kind = match plain["type"].as_str() {
         Some("string") => {
             keys(" minLength maxLength pattern x-extensible-enum")?;
-            let (min, max) = bounds(schema, "minLength", "maxLength", 0)?;
-            let open_enum = name.filter(|_| schema["x-extensible-enum"].is_array()).map(str::to_owned);
-            Ok(Kind::Text { min, max, open_enum })
+            let (min, max) = bounds(&plain, "minLength", "maxLength", 0)?;
+            for (name, value) in [("Format", &format), ("Pattern", &text(&plain, "pattern")?)] {
+                notes.extend((!value.is_empty()).then(|| format!("{name}: `{value}`, checked by the service.")));
+            }
+            Kind::Text { min, max, open_enum: set }
         }
         Some("integer") => {
             keys(" minimum maximum")?;
-            let (min, max) = bounds(schema, "minimum", "maximum", i64::MIN)?;
-            Ok(Kind::Integer { min, max })
+            let (min, max) = bounds(&plain, "minimum", "maximum", i64::MIN)?;
+            match format.as_str() {
+                "" | "int64" => Kind::Integer { min, max },
+                "int32" => Kind::Integer { min: min.or(Some(i32::MIN.into())), max: max.or(Some(i32::MAX.into())) },
+                _ => return Err(format!("its format `{format}` is not supported, only int32 and int64")),
+            }
         }
-        Some("boolean") => keys("").map(|()| Kind::Boolean { default: schema["default"].as_bool() }),
-        Some(other) => Err(format!("its type is `{other}`, where string, integer or boolean is needed")),
-        None => Err("its schema has no type of its own".to_owned()),
+        Some("boolean") if format.is_empty() => {
+            keys("").map(|()| Kind::Boolean { default: plain["default"].as_bool() })?
+        }
+        Some("boolean") => return Err(format!("its format `{format}` is not supported")),
+        Some(other) => return Err(format!("its type is `{other}`, where string, integer or boolean is needed")),
+        None => return Err("its schema has no type of its own".to_owned()),
+    };
+    match (&plain["default"], &kind) {
+        (Value::Null, _) => {}
+        (default, kind) if !fits(kind, default) => {
+            return Err(format!("its default {default} does not fit its schema"));
+        }
+        (_, Kind::Boolean { .. }) => {}
+        (default, _) => notes.push(format!("Default: `{default}`, which the service applies.")),
+    }
+    Ok((kind, notes, plain["example"].clone()))
+}
+
+/// Whether a default or an example is what a parameter can be set to.
+fn fits(kind: &Kind, value: &Value) -> bool {
+    match (kind, value) {
+        (Kind::Text { min, max, .. }, Value::String(text)) => {
+            let length = text.chars().count() as i64;
+            min.is_none_or(|min| length >= min) && max.is_none_or(|max| length <= max)
+        }
+        (Kind::Integer { min, max }, Value::Number(number)) => number
+            .as_i64()
+            .is_some_and(|number| min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)),
+        (Kind::Boolean { .. }, Value::Bool(_)) => true,
+        _ => false,
     }
 }
 
-fn bounds(schema: &Value, min: &str, max: &str, lowest: i64) -> Result<(Option<i64>, Option<i64>), String> {
+pub fn bounds(schema: &Value, min: &str, max: &str, lowest: i64) -> Result<(Option<i64>, Option<i64>), String> {
     let bound = |name: &str| match (&schema[name], schema[name].as_i64()) {
         (Value::Null, _) => Ok(None),
         (_, Some(bound)) if bound >= lowest => Ok(Some(bound)),
@@ -301,60 +588,4 @@ fn bounds(schema: &Value, min: &str, max: &str, lowest: i64) -> Result<(Option<i
         (Some(low), Some(high)) if low > high => Err(format!("its {min} is above its {max}")),
         found => Ok(found),
     }
-}
-
-// ---------------------------------------------------------------------------------- schemas --
-
-fn open_enums(document: &Value) -> Result<Vec<OpenEnum>, String> {
-    let mut enums = Vec::new();
-    for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
-        let Some(values) = schema["x-extensible-enum"].as_array() else { continue };
-        let values = values.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<_>>();
-        let values =
-            values.ok_or_else(|| format!("schema `{name}`: its x-extensible-enum has a value that is not a string"))?;
-        let description = schema["description"].as_str().unwrap_or_default().to_owned();
-        enums.push(OpenEnum { name: name.clone(), description, values });
-    }
-    Ok(enums)
-}
-
-/// Leaves in the contract what progenitor can use. Returns the Rust names of properties, too.
-fn prepare(mut document: Value, parameters: &[Value]) -> Result<(Value, BTreeMap<String, String>), String> {
-    for item in children(&mut document, "/paths").into_iter().flat_map(Map::values_mut) {
-        let methods = item.as_object_mut().into_iter().flat_map(Map::iter_mut);
-        for (_, operation) in methods.filter(|(method, _)| ["get", "post"].contains(&method.as_str())) {
-            set(operation, "parameters", json!(parameters));
-            // An error's body need not be JSON, whatever the contract says, and progenitor would lose
-            // the status with a body that it can't decode. Without a schema the response arrives whole.
-            if let Some(responses) = children(operation, "/responses") {
-                responses.retain(|status, _| status.starts_with('2'));
-            }
-        }
-    }
-    let mut renamed = BTreeMap::new();
-    let Some(schemas) = children(&mut document, "/components/schemas") else { return Ok((document, renamed)) };
-    schemas.remove("FaultBody");
-    for (schema, of) in schemas {
-        for (name, property) in children(of, "/properties").into_iter().flatten() {
-            let fault = |what: String| format!("schema `{schema}`: property `{name}`: {what}");
-            match &property["x-rust-name"] {
-                Value::Null => {}
-                Value::String(rust) if is_rust_name(rust) => drop(renamed.insert(name.clone(), rust.clone())),
-                other => return Err(fault(format!("{other} is not a Rust name in snake case"))),
-            }
-            if let Some(extension) = property.get("x-openstack") {
-                let (major, minor) = microversion(extension).map_err(fault)?;
-                let description = property["description"].as_str().unwrap_or_default();
-                let description = format!(
-                    "{description}\n\nNeeds microversion **{major}.{minor}**: see [`ListBackups::microversion`](crate::ListBackups::microversion)."
-                );
-                set(property, "description", json!(description));
-            }
-        }
-    }
-    Ok((document, renamed))
-}
-
-fn children<'a>(value: &'a mut Value, pointer: &str) -> Option<&'a mut Map<String, Value>> {
-    value.pointer_mut(pointer).and_then(Value::as_object_mut)
 }

@@ -1,171 +1,318 @@
-//! What the mock of the service takes from the contract: the setters of a row, with their docs, its fields as
-//! text, which is what filters compare, and how each list writes a row.
+//! What the mock of the service takes from the contract, in the types that were generated: the fields of a row, their
+//! setters with docs, their values, and how each list writes a row.
 
-use heck::{ToPascalCase, ToSnakeCase};
-use proc_macro2::{Ident, TokenStream};
+use std::collections::BTreeMap;
+
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::contract::{self, Contract, Operation};
+use crate::client::code;
+use crate::contract::{self, Contract, Operation, Returns};
+use crate::schema::Field;
 
-/// Those that the mock itself gives a value.
-const OWN: [&str; 3] = ["id", "created_at", "links"];
-
-struct Field {
-    wire: String,
-    rust: Ident,
-    description: String,
-    microversion: Option<(u32, u32)>,
-    nullable: bool,
-    kind: Kind,
-}
-
-enum Kind {
-    Text,
-    OpenEnum { name: Ident, first: String },
-    Time,
-    Integer,
-    Boolean,
-    Map,
-    List,
-}
-
-pub fn generate(contract: &Contract) -> Result<TokenStream, String> {
-    let rows: Vec<_> = contract
-        .operations
-        .iter()
-        .map(|operation| Ok((operation, fields(contract, operation)?)))
-        .collect::<Result<_, String>>()?;
-    // The row that has the fields of all others.
-    let full = rows.iter().max_by_key(|(_, fields)| fields.len());
-    let (operation, fields) = full.ok_or("there is no operation")?;
-    let row = format_ident!("{}", operation.row.to_pascal_case());
-    let defaults = fields.iter().filter(|field| field.wire != "id").map(default);
-    let setters = fields.iter().filter(|field| !OWN.contains(&field.wire.as_str())).map(setter);
-    let texts = fields.iter().filter_map(text);
-    let lists = rows.iter().map(|(operation, fields)| list(operation, fields));
+pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
+    let rows: Vec<_> =
+        contract.operations.iter().filter_map(|operation| Some((operation, fields(contract, operation)?))).collect();
+    // The fields of all lists.
+    let all: BTreeMap<_, _> = rows.iter().flat_map(|(_, fields)| *fields).map(|field| (&field.rust, field)).collect();
+    let all: Vec<_> = all.into_values().map(|field| Typed::new(field, contract)).collect::<Result<_, _>>()?;
+    let (names, types): (Vec<_>, Vec<_>) = all.iter().map(|typed| (&typed.name, typed.whole)).unzip();
+    let defaults = all.iter().map(|typed| if typed.field.wire == "id" { quote!(id) } else { typed.default() });
+    let setters = all.iter().filter(|typed| typed.kind != Kind::Links && typed.field.wire != "id").map(Typed::setter);
+    let texts = all.iter().filter_map(Typed::text);
+    let made_up = all.iter().filter_map(Typed::made_up);
+    let states = all.iter().filter(|typed| typed.kind == Kind::Enum).map(Typed::state);
+    let links = all.iter().filter(|typed| typed.kind == Kind::Links).map(|typed| &typed.name);
+    let sort_key: Vec<_> = all.iter().filter(|typed| typed.field.sort_key).map(|typed| &typed.name).collect();
+    let eq = rows.iter().all(|(operation, _)| contract.schemas.structs[&operation.response].number.is_none());
+    let eq = eq.then(|| quote!(impl Eq for crate::mock::Row {}));
     let conversions = rows.iter().map(|(operation, fields)| conversion(operation, fields));
+    let lists = rows.iter().map(|(operation, fields)| list(operation, fields));
     Ok(quote! {
-        impl crate::mock::Row {
-            /// All fields with their defaults.
-            pub(crate) fn defaults(id: String) -> types::#row {
-                types::#row { id, #(#defaults),* }
-            }
+        pub(crate) mod rows {
+            use super::types::*;
 
-            #(#setters)*
+            #[derive(Clone, Debug, PartialEq)]
+            pub struct Fields { #(pub(crate) #names: #types),* }
 
-            /// A field by its name on the wire, if it is a text.
-            pub(crate) fn text(&self, field: &str) -> Option<&str> {
-                match field {
-                    #(#texts)*
-                    _ => None,
+            #eq
+
+            impl crate::mock::Row {
+                /// All fields with their defaults.
+                pub(crate) fn defaults(id: String) -> Fields {
+                    Fields { #(#names: #defaults),* }
+                }
+
+                #(#setters)*
+
+                /// A field by its name on the wire, if it is a text.
+                pub(crate) fn text_of(&self, field: &str) -> Option<&str> {
+                    match field {
+                        #(#texts)*
+                        _ => None,
+                    }
+                }
+
+                /// Lists are in the order of this time, newest first.
+                pub(crate) fn sort_time(&self) -> Option<::jiff::Timestamp> {
+                    None #(.or(Some(self.fields.#sort_key)))*
+                }
+
+                pub(crate) fn set_sort_time(&mut self, time: ::jiff::Timestamp) {
+                    #(self.fields.#sort_key = time;)*
+                }
+
+                pub(crate) fn set_links(&mut self, new: Vec<Link>) {
+                    #(self.fields.#links = new.clone().into();)*
+                }
+
+                /// Gives all fields that only the contract knows a value.
+                pub(crate) fn made_up(mut self, number: u64) -> Self {
+                    #(#made_up)*
+                    self
                 }
             }
+
+            impl crate::mock::Cinder {
+                #(#states)*
+            }
+
+            #(#conversions)*
+
+            /// How the mock responds to each operation that lists.
+            pub(crate) static LISTS: &[crate::mock::List] = &[#(#lists),*];
         }
-
-        #(#conversions)*
-
-        /// How the mock responds to each operation.
-        pub(crate) static LISTS: &[crate::mock::List] = &[#(#lists),*];
     })
 }
 
-fn fields(contract: &Contract, operation: &Operation) -> Result<Vec<Field>, String> {
-    let schemas = &contract.document["components"]["schemas"];
-    let properties = schemas[&operation.row]["properties"].as_object();
-    let field = |(wire, property): (&String, &Value)| {
-        let fault = |what: String| format!("schema `{}`: property `{wire}`: {what}", operation.row);
-        let referred = property["allOf"][0]["$ref"].as_str().and_then(|name| name.rsplit('/').next());
-        let schema = referred.map_or(property, |name| &schemas[name]);
-        let kind = match (schema["type"].as_str(), &schema["x-extensible-enum"][0]) {
-            (Some("string"), Value::String(first)) => {
-                let name = format_ident!("{}", referred.unwrap_or_default().to_pascal_case());
-                Kind::OpenEnum { name, first: first.clone() }
-            }
-            (Some("string"), _) if referred.is_some_and(|name| name.ends_with("Timestamp")) => Kind::Time,
-            (Some("string"), _) => Kind::Text,
-            (Some("integer"), _) => Kind::Integer,
-            (Some("boolean"), _) => Kind::Boolean,
-            (Some("object"), _) => Kind::Map,
-            (Some("array"), _) => Kind::List,
-            _ => return Err(fault("the mock has no setter for its type".to_owned())),
+fn fields<'a>(contract: &'a Contract<'_>, operation: &Operation) -> Option<&'a [Field]> {
+    match &operation.kind {
+        Returns::List { row } => Some(&contract.schemas.structs.get(row)?.fields),
+        Returns::Object { .. } => None,
+    }
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Text,
+    Enum,
+    Time,
+    Integer,
+    Number,
+    Boolean,
+    /// Of texts.
+    Map,
+    Links,
+    Other,
+}
+
+/// A field in the type that was generated for it.
+struct Typed<'a> {
+    field: &'a Field,
+    name: syn::Ident,
+    whole: &'a syn::Type,
+    /// What is in its `Option`, if it is one.
+    inner: &'a syn::Type,
+    optional: bool,
+    kind: Kind,
+    contract: &'a Contract<'a>,
+}
+
+impl<'a> Typed<'a> {
+    fn new(field: &'a Field, contract: &'a Contract<'_>) -> Result<Self, String> {
+        let whole = field.rust_type.as_ref().ok_or_else(|| format!("property `{}` has no type", field.wire))?;
+        let inner = in_option(whole);
+        let optional = inner.is_some();
+        let inner = inner.unwrap_or(whole);
+        let text = code(inner).replace(' ', "");
+        let is_enum = |name: &str| contract.schemas.open_enums.iter().any(|set| set.name == name);
+        let kind = match text.as_str() {
+            "::std::string::String" => Kind::Text,
+            "::jiff::Timestamp" => Kind::Time,
+            "u64" | "i64" => Kind::Integer,
+            "f64" => Kind::Number,
+            "bool" => Kind::Boolean,
+            "::std::collections::BTreeMap<::std::string::String,::std::string::String>" => Kind::Map,
+            "::std::vec::Vec<Link>" => Kind::Links,
+            other if other.strip_prefix("super::").is_some_and(is_enum) => Kind::Enum,
+            _ => Kind::Other,
         };
-        Ok(Field {
-            wire: wire.clone(),
-            rust: format_ident!("{}", contract.renamed.get(wire).cloned().unwrap_or_else(|| wire.to_snake_case())),
-            description: property["description"].as_str().unwrap_or_default().to_owned(),
-            microversion: property.get("x-openstack").map(contract::microversion).transpose().map_err(fault)?,
-            nullable: schema["nullable"] == true,
-            kind,
+        Ok(Self { field, name: format_ident!("{}", field.rust), whole, inner, optional, kind, contract })
+    }
+
+    fn some(&self, value: TokenStream) -> TokenStream {
+        if self.optional { quote!(Some(#value)) } else { value }
+    }
+
+    /// A value in its type, without an `Option`.
+    fn value(&self, value: &Value) -> TokenStream {
+        let inner = self.inner;
+        match (&self.kind, value) {
+            (Kind::Text, Value::String(text)) => quote!(#text.to_owned()),
+            (Kind::Enum, Value::String(text)) => quote!(#inner::from(#text)),
+            (Kind::Boolean, Value::Bool(flag)) => quote!(#flag),
+            (Kind::Integer | Kind::Number, Value::Number(number)) => {
+                let number: TokenStream = number.to_string().parse().unwrap_or_default();
+                quote!(#number as #inner)
+            }
+            _ => quote!(::std::default::Default::default()),
+        }
+    }
+
+    fn default(&self) -> TokenStream {
+        let first = self.known().first().map(|value| Value::from(value.as_str()));
+        match (&self.field.example, first) {
+            _ if self.optional => quote!(None),
+            (Value::Null, Some(first)) => self.value(&first),
+            (Value::Null, None) => self.object(),
+            (example, _) => self.value(example),
+        }
+    }
+
+    /// The values of its enum, if it is one.
+    fn known(&self) -> &[String] {
+        let name = code(self.inner);
+        let set = self.contract.schemas.open_enums.iter().find(|set| name == format!("super :: {}", set.name));
+        set.map(|set| set.values.as_slice()).unwrap_or_default()
+    }
+
+    /// An object that has all its defaults; of any other type its default.
+    fn object(&self) -> TokenStream {
+        let inner = self.inner;
+        let Some(object) = self.contract.schemas.structs.get(&code(inner)) else {
+            return quote!(::std::default::Default::default());
+        };
+        let fields = object.fields.iter().filter_map(|field| Typed::new(field, self.contract).ok());
+        let (names, values): (Vec<_>, Vec<_>) = fields.map(|typed| (typed.name.clone(), typed.default())).unzip();
+        quote!(#inner { #(#names: #values),* })
+    }
+
+    fn setter(&self) -> TokenStream {
+        let Self { field, name, inner, .. } = self;
+        let (argument, value) = match self.kind {
+            Kind::Text => (quote!(impl Into<String>), quote!(value.into())),
+            Kind::Enum => (quote!(impl Into<#inner>), quote!(value.into())),
+            Kind::Map => (
+                quote!(impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>),
+                quote!(value.into_iter().map(|(key, value)| (key.into(), value.into())).collect()),
+            ),
+            _ => (quote!(#inner), quote!(value)),
+        };
+        let (mut doc, value) = (field.doc.clone(), self.some(value));
+        let dated = field.sort_key.then(|| {
+            doc += "\n\nThe list is in this order, newest first, and then by id, descending. Default: as the order of the \
+                rows has it. Of those that a [`Cinder`](crate::mock::Cinder) starts with, each is an hour older than the \
+                one before it. One that is inserted later is a second newer than the newest.";
+            quote!(self.dated = true;)
+        });
+        quote! {
+            #[doc = #doc]
+            #[must_use]
+            pub fn #name(mut self, value: #argument) -> Self {
+                self.fields.#name = #value;
+                #dated
+                self
+            }
+        }
+    }
+
+    fn text(&self) -> Option<TokenStream> {
+        let Self { field: Field { wire, .. }, name, .. } = self;
+        let value = match (&self.kind, self.optional) {
+            (Kind::Text, true) => quote!(self.fields.#name.as_deref()),
+            (Kind::Text, false) => quote!(Some(&self.fields.#name)),
+            (Kind::Enum, true) => quote!(self.fields.#name.as_ref().map(AsRef::as_ref)),
+            (Kind::Enum, false) => quote!(Some(self.fields.#name.as_str())),
+            _ => return None,
+        };
+        Some(quote!(#wire => #value,))
+    }
+
+    fn made_up(&self) -> Option<TokenStream> {
+        let Self { field: Field { wire, mock, .. }, name, inner, .. } = self;
+        if ["id", "name"].contains(&wire.as_str()) || self.field.sort_key {
+            return None;
+        }
+        let known: Vec<_> = self.known().iter().map(|value| Value::from(value.as_str())).collect();
+        let mock = if mock.is_empty() { &known } else { mock };
+        if let Some((last, values)) = mock.split_last() {
+            let value = |value: &Value| if value.is_null() { quote!(None) } else { self.some(self.value(value)) };
+            let (numbers, values) = (0_u64.., values.iter().map(value));
+            let (arms, length, last) =
+                (numbers.zip(values).map(|(number, value)| quote!(#number => #value,)), mock.len() as u64, value(last));
+            return Some(quote!(self.fields.#name = match number % #length { #(#arms)* _ => #last };));
+        }
+        let text = format!("{}-{{number}}", name.to_string().replace('_', "-"));
+        let value = match self.kind {
+            Kind::Text => quote!(format!(#text)),
+            Kind::Time => quote!(crate::mock::hour(number + 1)),
+            Kind::Integer => quote!((1 + number % 100) as #inner),
+            Kind::Number => quote!((number % 100) as #inner / 4.0),
+            Kind::Boolean => quote!(number % 5 != 0),
+            Kind::Map => quote!([("key".to_owned(), format!("value-{number}"))].into()),
+            _ => return None,
+        };
+        let value = self.some(value);
+        let always = matches!(self.kind, Kind::Integer | Kind::Number | Kind::Boolean);
+        Some(if always || (self.field.required && !self.field.nullable) {
+            quote!(self.fields.#name = #value;)
+        } else {
+            quote!(if number % 3 == 0 { self.fields.#name = #value; })
         })
-    };
-    properties.into_iter().flat_map(Map::iter).map(field).collect()
-}
-
-fn default(Field { rust, kind, .. }: &Field) -> TokenStream {
-    match kind {
-        Kind::OpenEnum { name, first } => quote!(#rust: #name::from(#first)),
-        _ => quote!(#rust: ::std::default::Default::default()),
     }
-}
 
-fn setter(Field { rust, description, nullable, kind, .. }: &Field) -> TokenStream {
-    let (argument, mut value) = match kind {
-        Kind::Text => (quote!(impl Into<String>), quote!(value.into())),
-        Kind::OpenEnum { name, .. } => (quote!(impl Into<#name>), quote!(value.into())),
-        Kind::Time => (quote!(::jiff::Timestamp), quote!(value)),
-        Kind::Integer => (quote!(u64), quote!(value)),
-        Kind::Boolean => (quote!(bool), quote!(value)),
-        Kind::Map => (
-            quote!(impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>),
-            quote!(value.into_iter().map(|(key, value)| (key.into(), value.into())).collect()),
-        ),
-        Kind::List => return TokenStream::new(),
-    };
-    if *nullable {
-        value = quote!(Some(#value));
-    }
-    quote! {
-        #[doc = #description]
-        #[must_use]
-        pub fn #rust(mut self, value: #argument) -> Self {
-            self.backup.#rust = #value;
-            self
+    /// The setter of a state of a backup that is there.
+    fn state(&self) -> TokenStream {
+        let (Self { inner, name, .. }, wire) = (self, &self.field.wire);
+        let (doc, setter) = (
+            format!("Sets the {wire} of a backup, and returns whether there is one with this id."),
+            format_ident!("set_{}", self.field.rust),
+        );
+        quote! {
+            #[doc = #doc]
+            #[allow(clippy::must_use_candidate)]
+            pub fn #setter(&self, id: impl AsRef<str>, #name: impl Into<#inner>) -> bool {
+                self.update(id.as_ref(), |row| row.#name(#name))
+            }
         }
     }
 }
 
-fn text(Field { wire, rust, nullable, kind, .. }: &Field) -> Option<TokenStream> {
-    match (kind, nullable) {
-        (Kind::Text, true) => Some(quote!(#wire => self.backup.#rust.as_deref(),)),
-        (Kind::Text, false) => Some(quote!(#wire => Some(&self.backup.#rust),)),
-        (Kind::OpenEnum { .. }, _) => Some(quote!(#wire => Some(self.backup.#rust.as_str()),)),
+/// The type in an `Option`.
+fn in_option(whole: &syn::Type) -> Option<&syn::Type> {
+    let syn::Type::Path(path) = whole else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Option")?;
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first() {
+        Some(syn::GenericArgument::Type(inner)) => Some(inner),
         _ => None,
     }
 }
 
 fn conversion(operation: &Operation, fields: &[Field]) -> TokenStream {
-    let row = format_ident!("{}", operation.row.to_pascal_case());
-    let fields = fields.iter().map(|field| &field.rust);
+    let Returns::List { row } = &operation.kind else { return TokenStream::new() };
+    let row = format_ident!("{row}");
+    let fields = fields.iter().map(|field| format_ident!("{}", field.rust));
     quote! {
-        impl From<crate::mock::Row> for types::#row {
-            fn from(row: crate::mock::Row) -> Self { Self { #(#fields: row.backup.#fields),* } }
+        impl From<crate::mock::Row> for #row {
+            fn from(row: crate::mock::Row) -> Self { Self { #(#fields: row.fields.#fields),* } }
         }
     }
 }
 
 fn list(operation: &Operation, fields: &[Field]) -> TokenStream {
-    let row = format_ident!("{}", operation.row.to_pascal_case());
-    let path = operation.path.trim_start_matches(contract::ROOT);
-    let newer = fields.iter().filter_map(|Field { wire, microversion, kind, .. }| {
+    let Returns::List { row } = &operation.kind else { return TokenStream::new() };
+    let (row, path) = (format_ident!("{row}"), operation.path.trim_start_matches(contract::ROOT));
+    let newer = fields.iter().filter_map(|Field { wire, microversion, rust_type, .. }| {
         let (major, minor) = (*microversion)?;
-        let is_map = matches!(kind, Kind::Map);
+        let is_map = rust_type.as_ref().is_some_and(|whole| code(whole).starts_with(":: std :: collections"));
         Some(quote!((#wire, crate::Microversion::new(#major, #minor), #is_map)))
     });
     quote! {
         crate::mock::List {
             path: #path,
-            write: |row| ::serde_json::to_value(types::#row::from(row)).unwrap_or_default(),
+            write: |row| ::serde_json::to_value(#row::from(row)).unwrap_or_default(),
             newer: &[#(#newer),*],
         }
     }

@@ -114,13 +114,13 @@ pub mod fuzzing {
 
 pub use client::{Client, ClientBuilder};
 pub use error::{Error, Fault};
-pub use generated::types::{Backup, BackupDetail, Link};
-pub use generated::{BackupStatus, UnknownValue};
+pub use generated::exports::*;
 /// The version whose [`Timestamp`](jiff::Timestamp) [`BackupDetail`] has.
 pub use jiff;
 pub use list::{Items, ListBackups, Pages};
 pub use query::cursor::{Cursor, ParseCursorError};
 pub use query::microversion::{Microversion, ParseMicroversionError};
+pub use query::open_enum::UnknownValue;
 pub use query::page::Page;
 pub use query::parameter::Parameter;
 /// The version whose builder [`ClientBuilder::http`] takes and whose error [`Error::Transport`] has.

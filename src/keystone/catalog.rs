@@ -83,11 +83,11 @@ fn services<'a>(catalog: &'a [Service], wanted: &'a Wanted) -> Result<Vec<&'a Se
     let mut of_types = Vec::new();
     for name in &types {
         let has_address = |service: &&Service| addresses(service, wanted).next().is_some();
-        let of_type = catalog.iter().filter(|service| service.type_.as_deref() == Some(name));
+        let of_type = catalog.iter().filter(|service| service.service_type.as_deref() == Some(name));
         of_types.extend(of_type.filter(|service| !ANY_VERSION.contains(name) || has_address(service)));
     }
     if of_types.is_empty() {
-        let there = only(catalog.iter().filter_map(|service| service.type_.as_deref()));
+        let there = only(catalog.iter().filter_map(|service| service.service_type.as_deref()));
         return Err(match chosen {
             Some(chosen) => invalid("service_type", format!("the catalog has no service of type {chosen:?}, {there}")),
             None => invalid("endpoint", format!("the catalog has no service of the types {}, {there}", list(&types))),
@@ -106,8 +106,8 @@ fn services<'a>(catalog: &'a [Service], wanted: &'a Wanted) -> Result<Vec<&'a Se
 
 /// A service's endpoints that have an address, of version 3 where the type does not say so, unless that was chosen.
 fn addresses<'a>(service: &'a Service, wanted: &Wanted) -> impl Iterator<Item = (&'a Endpoint, &'a str)> + Clone {
-    let is_free =
-        wanted.service_type.is_some() || service.type_.as_deref().is_none_or(|name| !ANY_VERSION.contains(&name));
+    let is_free = wanted.service_type.is_some()
+        || service.service_type.as_deref().is_none_or(|name| !ANY_VERSION.contains(&name));
     service.endpoints.iter().filter_map(move |endpoint| {
         let address = endpoint.url.as_deref().filter(|url| !url.is_empty())?;
         (is_free || address.split('/').any(|segment| segment == "v3")).then_some((endpoint, address))

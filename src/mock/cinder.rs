@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::list::PROJECT_ID;
 use super::service::Service;
 use super::{Fault, Request, Row};
-use crate::{BackupStatus, Client, ClientBuilder, Microversion};
+use crate::{Client, ClientBuilder, Microversion};
 
 /// How long a service waits for another one to be dropped.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -104,10 +104,9 @@ impl Cinder {
         self.service().delete(id.as_ref())
     }
 
-    /// Sets the status of a backup, and returns whether there is one with this id.
-    #[allow(clippy::must_use_candidate)]
-    pub fn set_status(&self, id: impl AsRef<str>, status: impl Into<BackupStatus>) -> bool {
-        self.service().set_status(id.as_ref(), status.into())
+    /// Changes the backup with this id, if there is one.
+    pub(crate) fn update(&self, id: &str, change: impl FnOnce(Row) -> Row) -> bool {
+        self.service().update(id, change)
     }
 
     /// Responds to so many of the next requests with a fault, after those that were set before.

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::Row;
 use super::fault::fault;
-use crate::generated::LISTS;
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, WITH_COUNT};
+use crate::generated::rows::LISTS;
 use crate::query::microversion::SERVICE;
 use crate::query::timestamp;
 use crate::query::{Kind, Parameter};
@@ -225,8 +225,8 @@ impl<'a> Filter<'a> {
 
     fn fits(&self, row: &Row) -> bool {
         match self {
-            Self::Exact { field, value } => row.text(field) == Some(*value),
-            Self::Like { field, pattern } => row.text(field).is_some_and(|text| is_like(text, pattern)),
+            Self::Exact { field, value } => row.text_of(field) == Some(*value),
+            Self::Like { field, pattern } => row.text_of(field).is_some_and(|text| is_like(text, pattern)),
         }
     }
 }
@@ -265,7 +265,7 @@ fn write(row: &Row, list: &List, version: Microversion) -> Value {
         href: format!("{INTERNAL}{version}/{PROJECT_ID}/backups/{}", row.id()),
         rel: rel.to_owned(),
     };
-    row.backup.links = vec![link("self", "/v3"), link("bookmark", "")];
+    row.set_links(vec![link("self", "/v3"), link("bookmark", "")]);
     let mut json = timestamp::written_by_service(|| (list.write)(row));
     let Some(fields) = json.as_object_mut() else { return json };
     for (name, since, is_map) in list.newer {

@@ -52,6 +52,7 @@ pub use fault::Fault;
 pub(crate) use list::List;
 #[cfg(test)]
 pub(crate) use list::PROJECT_ID;
+pub(crate) use row::hour;
 pub use row::{Row, rows};
 pub use service::Request;
 

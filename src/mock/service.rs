@@ -10,8 +10,8 @@ use serde_json::json;
 use super::fault::Fault;
 use super::list::{Response, Settings, respond};
 use super::row::{Row, hour};
+use crate::Microversion;
 use crate::generated::{OPENSTACK_API_VERSION, X_AUTH_TOKEN, X_OPENSTACK_REQUEST_ID};
-use crate::{BackupStatus, Microversion};
 
 /// A request that [`Cinder`](crate::mock::Cinder) has received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,13 +74,13 @@ impl Service {
     }
 
     fn sort(&mut self) {
-        self.rows.sort_by_cached_key(|row| Reverse((row.backup.created_at, row.id().to_owned())));
+        self.rows.sort_by_cached_key(|row| Reverse((row.sort_time(), row.id().to_owned())));
     }
 
     pub(crate) fn insert(&mut self, row: Row) {
-        let newest = self.rows.first().map_or_else(|| hour(0), |row| row.backup.created_at);
+        let newest = self.rows.first().and_then(Row::sort_time).unwrap_or_else(|| hour(0));
         let newer = newest.saturating_add(SignedDuration::from_secs(1)).unwrap_or(newest);
-        let replaced = self.rows.iter().find(|old| old.id() == row.id()).map(|old| old.backup.created_at);
+        let replaced = self.rows.iter().find(|old| old.id() == row.id()).and_then(Row::sort_time);
         self.delete(row.id());
         self.rows.push(row.dated(replaced.unwrap_or(newer)));
         self.sort();
@@ -92,9 +92,9 @@ impl Service {
         self.rows.len() < before
     }
 
-    pub(crate) fn set_status(&mut self, id: &str, status: BackupStatus) -> bool {
+    pub(crate) fn update(&mut self, id: &str, change: impl FnOnce(Row) -> Row) -> bool {
         let row = self.rows.iter_mut().find(|row| row.id() == id);
-        row.map(|row| row.backup.status = status).is_some()
+        row.map(|row| *row = change(row.clone())).is_some()
     }
 
     pub(crate) fn fail_next(&mut self, requests: usize, fault: &Fault) {

@@ -35,6 +35,7 @@ macro_rules! text_form {
 pub(crate) mod cursor;
 pub(crate) mod decode;
 pub(crate) mod microversion;
+pub(crate) mod open_enum;
 pub(crate) mod page;
 pub(crate) mod parameter;
 #[expect(clippy::module_inception)]

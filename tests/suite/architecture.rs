@@ -75,7 +75,10 @@ fn reexports(lib: &str) -> HashMap<String, String> {
 /// The imports of a file that are above it.
 fn upwards(module: &str, text: &str, reexports: &HashMap<String, String>) -> Vec<String> {
     let code = code(text);
-    let of = |name: &str| reexports.get(name).cloned().unwrap_or_else(|| name.to_owned());
+    // The contract's types are re-exported as a whole.
+    let is_type = |name: &str| name.starts_with(char::is_uppercase);
+    let generated = |name: &str| if is_type(name) { "generated" } else { name }.to_owned();
+    let of = |name: &str| reexports.get(name).cloned().unwrap_or_else(|| generated(name));
     let modules = imports(&code).into_iter().map(of);
     modules.filter(|imported| imported != "reqwest" && layer(imported) > layer(module)).collect()
 }

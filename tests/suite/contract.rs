@@ -368,31 +368,184 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
             "{fault}: {said}"
         );
     }
-    for (contract, fault) in [
-        (with("openapi: 3.0.3", "openapi: [3.0.3"), "at line"),
-        (with("openapi: 3.0.3", "openapi: 3.1.0"), "3.1.0"),
-        (with("openapi: 3.0.3", "openapi: 3.0.3\nopenapi: 3.0.3"), "duplicate"),
-        (
-            with("/v3/{project_id}/backups:", "/v2/{project_id}/backups:"),
-            "path `/v2/{project_id}/backups`: it does not begin with /v3/{project_id}/",
-        ),
-        (with("    get:\n", "    parameters: []\n    get:\n"), "has parameters of its own"),
-        ("just text".to_owned(), "there is no operation `get`"),
-        ("paths: []".to_owned(), "there is no operation `get`"),
-        (with("operationId: list_backups", "operationId: List"), "is not a Rust name in snake case"),
-        (with("      name: X-Auth-Token\n", ""), "there is no security scheme `token`"),
-        (with("- available", "- 1"), "schema `BackupStatus`: its x-extensible-enum"),
-        (
-            with_parameter("        - $ref: '#/components/parameters/P'\n"),
-            "there is no parameter `#/components/parameters/P`",
-        ),
-        (
-            with("$ref: '#/components/schemas/Backup'\n", "$ref: '#/components/schemas/Gone'\n"),
-            "there is no schema `#/components/schemas/Gone`",
-        ),
-        (with("parameters: *parameters", "parameters: []"), "its parameters are not those of `list_backups`"),
+}
+
+const LIST: &str = "  /v3/{project_id}/backups:\n    get:\n";
+const LINK: &str = "    Link:\n      description: An address and its relation to the resource that has the link.\n      type: object\n";
+/// Where the properties of a row with details begin, and where the schemas do.
+const DETAILS: &str = "        id: *id\n        name: *name\n        status:\n";
+const SCHEMAS: &str = "  schemas:\n    Backup:\n";
+
+/// The contract with another property of the rows with details.
+fn with_field(property: &str) -> String {
+    with(DETAILS, &format!("        zz_extra: {property}\n{DETAILS}"))
+}
+
+/// With another component, and a property that refers to it.
+fn with_component(name: &str, schema: &str) -> String {
+    with(SCHEMAS, &format!("  schemas:\n    {name}: {schema}\n    Backup:\n")).replacen(
+        DETAILS,
+        &format!("        zz_extra: {{$ref: '#/components/schemas/{name}'}}\n{DETAILS}"),
+        1,
+    )
+}
+
+/// With another path.
+fn with_path(path: &str, operation: &str) -> String {
+    with(LIST, &format!("  {path}:\n    {operation}\n{LIST}"))
+}
+
+/// Each is one edit, and where and what its message says is wrong.
+#[test]
+fn a_wrong_edit_is_named_with_its_place() {
+    let detail = "schema `BackupDetail`: property `zz_extra`: ";
+    let list = "operation `list_backups`: ";
+    let get = "{get: {operationId: show_it, responses: {}}}";
+    let edits = [
+        // The document.
+        (with("openapi: 3.0.3", "openapi: [3.0.3"), "", "at line"),
+        (with("openapi: 3.0.3", "openapi: 3.1.0"), "openapi: ", "\"3.1.0\" is not supported, only 3.0.x"),
+        (with("openapi: 3.0.3", "openapi: 3.0.3\nopenapi: 3.0.3"), "", "duplicate"),
+        ("just text".to_owned(), "openapi: ", "is not supported"),
+        ("openapi: 3.0.3\npaths: []".to_owned(), list, "it is not there"),
+        (with("    Link:\n", "    Link:\n\ttype: object\n"), "", "at line"),
+        // Operations.
+        (with("/v3/{project_id}/backups:", "/v2/{project_id}/backups:"), "path `/v2/{project_id}/backups`: ", "it does not begin with /v3/{project_id}/"),
+        (with("    get:\n", "    parameters: []\n    get:\n"), "path `/v3/{project_id}/backups`: ", "has parameters of its own"),
+        (with("    get:\n", "    post: {}\n    get:\n"), "path `/v3/{project_id}/backups`: ", "an operation `post`, which changes something"),
+        (with("    get:\n", "    put: {}\n    get:\n"), "path `/v3/{project_id}/backups`: ", "an operation `put`, which changes something"),
+        (with("    get:\n", "    delete: {}\n    get:\n"), "path `/v3/{project_id}/backups`: ", "an operation `delete`, which changes something"),
+        (with("    get:\n", "    head: {}\n    get:\n"), "path `/v3/{project_id}/backups`: ", "`head` is not supported"),
+        (with("operationId: list_backups\n", "operationId: List\n"), "path `/v3/{project_id}/backups`: ", "its operationId is not a Rust name"),
+        (with("operationId: list_backups\n", "operationId: builder\n"), "path `/v3/{project_id}/backups`: ", "its operationId is not a Rust name in snake case, or taken"),
+        (with("operationId: list_backups\n", "operationId: list_all\n"), list, "it is not there"),
+        (with("operationId: list_backups_detail\n", "operationId: list_backups\n"), "operation `list_backups", "it is"),
+        (with("      operationId: list_backups\n", "      operationId: list_backups\n      x-openstac: {}\n"), list, "`x-openstac` is not understood here"),
+        (with("      operationId: list_backups\n", "      operationId: list_backups\n      requestBody: {}\n"), list, "`requestBody` is not understood here"),
+        (with("      operationId: list_backups\n", "      operationId: list_backups\n      x-openstack: {min-ver: 3.50}\n"), list, "min-ver has to be in quotes"),
+        (with("      operationId: list_backups\n", "      operationId: list_backups\n      deprecated: 1\n"), list, "its deprecated 1 is neither true nor false"),
+        (with("        '200':\n", "        '201': {}\n        '200':\n"), list, "its response `201` is not supported"),
+        (with("        '200':\n", "        default: {}\n        '200':\n"), list, "its response `default` is not supported"),
+        (with("        '200':\n", "        '204':\n"), list, "its response `204` is not supported"),
+        (with("            OpenStack-API-Version:\n", "            X-Other:\n"), list, "its response 200 has no header OpenStack-API-Version"),
+        (with("            x-openstack-request-id:\n", "            X-Other:\n"), list, "its response 200 has no header x-openstack-request-id"),
+        (with("            application/json:\n", "            text/html:\n"), list, "its response 200: it is not a schema"),
+        (with("$ref: '#/components/schemas/BackupList'", "type: string"), list, "its response 200: it is not an object"),
+        (with("$ref: '#/components/schemas/BackupList'", "$ref: '#/components/schemas/Gone'"), list, "there is no schema `#/components/schemas/Gone`"),
+        (with("        - $ref: '#/components/parameters/project_id'\n", ""), list, "it has no parameter `project_id`"),
+        (with_parameter("        - $ref: '#/components/parameters/P'\n"), list, "there is no parameter `#/components/parameters/P`"),
+        (with("      parameters: *parameters\n", "      parameters: [{$ref: '#/components/parameters/project_id'}]\n"), "parameter `limit`: ", "it is not there"),
+        (with_path("/v3/{project_id}/zz", get), "operation `show_it`: ", "no header"),
+        (with("      name: X-Auth-Token\n", ""), "security scheme `token`: ", "it has no name of a header"),
+        (with("      name: X-Auth-Token\n", "      name: X Auth\n"), "security scheme `token`: ", "`x auth` can't be the name of a header"),
+        // What paging needs.
+        (with("        backups_links: &backups_links\n", "        links: &backups_links\n"), "", "`backups_links`"),
+        (with("        count: &count\n", "        total: &count\n"), "", "`count`"),
+        (with("      required: [backups]\n", ""), "operation `list_backups`: schema `BackupList`: ", "its `backups` is not a required list of objects"),
+        (with("        count: &count\n", "        zz_extra: {type: string}\n        count: &count\n"), "operation `list_backups`: schema `BackupList`: property `zz_extra`: ", "a list has no such"),
+        (with("      required: [id, name]\n", "      required: [name]\n"), "schema `Backup`: ", "its `id` is not a required string"),
+        (with("        id: &id\n", "        uid: &id\n"), "schema `Backup`: ", "its `required` names `id`, which is not among its properties"),
+        (with("          description: The backup's id.\n          type: string\n", "          description: The backup's id.\n          type: integer\n"), "schema `Backup", "its `id` is not a required string"),
+        (with(LINK, &format!("{LINK}      minProperties: 2\n")).replacen("required: [href, rel]", "required: [href]", 1), "schema `Link`: ", "it has to have `href` and `rel`"),
+        (with("        rel:\n", "        zz: {type: string}\n        rel:\n"), "schema `Link`: ", "nothing else"),
+        (with("        minimum: 0\n        maximum: 2147483647\n      example: 10\n", "        minimum: 1\n      example: 10\n"), "parameter `limit`: ", "its minimum is not 0"),
+        (with("        type: integer\n        format: int64\n        minimum: 0\n        maximum: 2147483647\n      example: 10\n", "        type: string\n"), "parameter `limit`: ", "its type has to be integer"),
+        (with("        type: boolean\n        default: false\n      example: true\n", "        type: string\n"), "parameter `with_count`: ", "its type has to be boolean"),
+        // Parameters.
+        (with("        type: boolean\n        default: false\n", "        type: boolean\n        default: no way\n"), "parameter `with_count`: ", "its default \"no way\" does not fit"),
+        (with("      example: 20\n", "      example: twenty\n"), "parameter `offset`: ", "its example \"twenty\" does not fit"),
+        (with("      example: 20\n", "      example: -1\n"), "parameter `offset`: ", "its example -1 does not fit"),
+        (with("      example: 20\n", "      example: 20\n      style: form\n"), "parameter `offset`: ", "`style` is not understood here"),
+        (with("        type: integer\n        format: int64\n", "        type: integer\n        format: bigint\n"), "parameter `limit`: ", "its format `bigint` is not supported"),
+        (with("        type: boolean\n        default", "        type: boolean\n        format: bit\n        default"), "parameter `with_count`: ", "its format `bit` is not supported"),
+        (with("      name: offset\n", "      name: gen\n"), "parameter `gen`: ", "`gen` is not a Rust name"),
+        (with("      name: offset\n", "      name: offset\n      deprecated: soon\n"), "parameter `offset`: ", "its deprecated \"soon\" is neither true nor false"),
+        // Properties.
+        (with_field("{type: string, x-openstac: {min-ver: \"3.60\"}}"), detail, "`x-openstac` is not understood here"),
+        (with_field("{type: string, x-openstack: {min-ver: 3.60}}"), detail, "min-ver has to be in quotes"),
+        (with_field("{type: string, default: x}"), detail, "`default` is not understood here"),
+        (with_field("{type: string, minLength: 2, maxLength: 1}"), detail, "its minLength is above its maxLength"),
+        (with_field("{type: string, minLength: long}"), detail, "its minLength can't be \"long\""),
+        (with_field("{type: string, example: 7}"), detail, "its example 7 does not fit its type"),
+        (with_field("{type: integer, example: seven}"), detail, "its example \"seven\" does not fit its type"),
+        (with_field("{type: integer, minimum: 0, example: -7}"), detail, "its example -7 does not fit its type"),
+        (with_field("{type: text}"), detail, "the type \"text\" is not supported"),
+        (with_field("{type: [string, 'null']}"), detail, "is not supported"),
+        (with_field("string"), detail, "it is not a schema"),
+        (with_field("{oneOf: [{type: string}]}"), detail, "`oneOf` is not understood here"),
+        (with_field("{allOf: []}"), detail, "its allOf has not one schema"),
+        (with_field("{allOf: [{type: string}, {type: string}]}"), detail, "its allOf has not one schema"),
+        (with_field("{$ref: '#/components/schemas/Gone'}"), detail, "there is no schema `#/components/schemas/Gone`"),
+        (with_field("{$ref: '#/components/schemas/Link', description: x}"), detail, "`description` is not understood here"),
+        (with_field("{type: string, nullable: maybe}"), detail, "its nullable \"maybe\" is neither true nor false"),
+        (with_field("{type: string, x-rust-name: Type}"), detail, "`Type` is not a Rust name"),
+        (with_field("{type: string, x-rust-name: 7}"), detail, "its x-rust-name 7 is not a string"),
+        (with_field("{type: string, x-rust-name: name}"), "schema `BackupDetail`: property `zz_extra`: ", "its Rust name `name` is that of `name`, too"),
+        (with_field("{type: string, x-rust-name: made_up}"), detail, "its Rust name `made_up` is taken"),
+        (with_field("{type: string, x-rust-type: date}"), detail, "its x-rust-type \"date\" is not one of timestamp"),
+        (with_field("{type: string, x-sort-key: true}"), detail, "an x-sort-key is a timestamp"),
+        (with_field("{type: string, x-mock: [1]}"), detail, "its x-mock has 1, which does not fit"),
+        (with_field("{type: array}"), "schema `BackupDetail`: property `zz_extra`: its items: ", "it is not a schema"),
+        (with_field("{type: array, items: {type: string, nullable: true}}"), "schema `BackupDetail`: property `zz_extra`: its items: ", "may be null"),
+        (with_field("{type: object, properties: {a: {type: text}}}"), "schema `BackupDetail`: property `zz_extra`: property `a`: ", "the type \"text\" is not supported"),
+        (with_field("{type: object, properties: {a: {type: string}}, additionalProperties: {type: string}}"), detail, "an object has properties or additionalProperties"),
+        (with_field("{type: object, properties: {a: {type: string}}, required: [b]}"), detail, "names `b`, which is not among"),
+        (with_field("{type: string, enum: []}"), detail, "it has no values"),
+        (with_field("{type: string, x-extensible-enum: [1st]}"), detail, "its value `1st` has no Rust name"),
+        (with_field("{type: string, x-extensible-enum: ['']}"), detail, "its value `` has no Rust name"),
+        (with_field("{type: string, x-extensible-enum: [a-b, a_b]}"), detail, "its value `a_b` has no Rust name, or that of another"),
+        (with_field("{type: string, x-extensible-enum: [unknown]}"), detail, "its value `unknown` has no Rust name, or that of another"),
+        (with("- available", "- 1"), "parameter `status`: schema `BackupStatus`: ", "its value 1 is not a string"),
+        (with(DETAILS, &format!("        type: {{type: string}}\n{DETAILS}")), "schema `BackupDetail`: property `type`: ", "`type` is not a Rust name"),
+        (with(DETAILS, &format!("        '1st': {{type: string}}\n{DETAILS}")), "schema `BackupDetail`: property `1st`: ", "is not a Rust name"),
+        (with(DETAILS, &format!("        zzA: {{type: string}}\n        zz_a: {{type: string}}\n{DETAILS}")), "schema `BackupDetail`: property `zz_a`: ", "its Rust name `zz_a` is that of `zzA`, too"),
+        (with(DETAILS, &format!("        zz: {{type: object, properties: {{a: {{type: string}}}}}}\n{DETAILS}")).replacen(SCHEMAS, "  schemas:\n    BackupDetailZz: {type: object, properties: {a: {type: string}}}\n    Backup:\n", 1).replacen(DETAILS, &format!("        zz_other: {{$ref: '#/components/schemas/BackupDetailZz'}}\n{DETAILS}"), 1), "schema `BackupDetail", "its Rust name `BackupDetailZz` is that of"),
+        (with_component("Client", "{type: object, properties: {a: {type: string}}}"), "schema `Client`: ", "its Rust name would be `Client`, which is taken"),
+        (with_component("Tree", "{type: object, properties: {child: {$ref: '#/components/schemas/Tree'}}}"), "schema `Tree`: ", "it refers to itself"),
+        (with_component("Loop", "{$ref: '#/components/schemas/Loop'}"), "schema `Loop`: ", "it refers to itself"),
+        (with("        name: &name\n          description: The backup's name, if it has one.\n          type: string\n          nullable: true\n", "        name: &name\n          type: string\n").replacen("        name: *name\n", "        name: {type: string, nullable: true}\n", 1), "schema `Backup`: property `name`: ", "it is another one than in `BackupDetail`"),
+    ];
+    assert!(edits.len() >= 80, "{}", edits.len());
+    let wrong = edits.into_iter().filter_map(|(contract, place, fault)| {
+        let said = build(&contract).map_or_else(|said| said, |code| format!("{} bytes of code", code.len()));
+        let place = format!("openapi/vbs.yaml: {place}");
+        (!said.starts_with(&place) || !said.contains(fault)).then(|| format!("{place}.. {fault}\n    {said}"))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each kind of field is in the types, and is read.
+#[test]
+fn every_kind_of_field_generates_its_type() {
+    for (property, expected) in [
+        ("{type: string}", "Option<::std::string::String>"),
+        ("{type: string, minLength: 1, maxLength: 9, pattern: ^a}", "Option<::std::string::String>"),
+        ("{type: string, format: uuid}", "Option<::std::string::String>"),
+        ("{type: string, format: uri, nullable: true}", "Option<::std::string::String>"),
+        ("{type: string, format: date-time}", "Option<::std::string::String>"),
+        ("{type: boolean}", "Option<bool>"),
+        ("{type: integer}", "Option<i64>"),
+        ("{type: integer, minimum: 1, maximum: 5}", "Option<u64>"),
+        ("{type: integer, format: uint64}", "Option<u64>"),
+        ("{type: integer, minimum: -5}", "Option<i64>"),
+        ("{type: number}", "Option<f64>"),
+        ("{type: string, enum: [a, b]}", "Option<super::BackupDetailZzExtra>"),
+        ("{type: string, x-extensible-enum: [a, b]}", "Option<super::BackupDetailZzExtra>"),
+        ("{$ref: '#/components/schemas/BackupStatus'}", "Option<super::BackupStatus>"),
+        ("{$ref: '#/components/schemas/Timestamp'}", "Option<::jiff::Timestamp>"),
+        ("{$ref: '#/components/schemas/Link'}", "Option<Link>"),
+        ("{type: object, properties: {a: {type: string}}}", "Option<BackupDetailZzExtra>"),
+        ("{type: object}", "Map<::std::string::String,::serde_json::Value>"),
+        ("{type: object, additionalProperties: {type: integer}}", "BTreeMap<::std::string::String,i64>"),
+        ("{type: array, items: {type: string}}", "Vec<::std::string::String>"),
+        ("{type: array, nullable: true, items: {$ref: '#/components/schemas/Link'}}", "Option<::std::vec::Vec<Link>>"),
+        ("{}", "Option<::serde_json::Value>"),
     ] {
-        let said = build(&contract).map(|code| code.len()).expect_err(fault);
-        assert!(said.starts_with("openapi/vbs.yaml: ") && said.contains(fault), "{fault}: {said}");
+        let generated = build(&with_field(property)).unwrap_or_else(|fault| panic!("{property}: {fault}"));
+        let generated = generated.replace([' ', '\n'], "").replace(",>", ">");
+        let field = generated.split_once("pubzz_extra:").unwrap().1;
+        let (path, _) = field.split_once(",}").unwrap();
+        assert!(path.starts_with("::") && path.ends_with(expected), "{property}: {path}");
     }
 }

@@ -270,7 +270,7 @@ async fn a_requests_microversion_is_sent_and_must_be_honored() {
     let page = request.clone().microversion(LATEST).send().await.unwrap();
     assert_eq!(page.microversion(), Some(LATEST));
     assert_eq!(page.backups[2].metadata["key"], "value-9");
-    assert_eq!(page.backups[2].encryption_key_id.as_deref(), Some("key-9"));
+    assert_eq!(page.backups[2].encryption_key_id.as_deref(), Some("encryption-key-id-9"));
     // It lowers neither what a parameter needs nor the client's minimum, and only this request has it.
     request.clone().microversion(Microversion::new(3, 18)).name_like("night").send().await.unwrap();
     let client = cinder.builder().microversion(Microversion::new(3, 64)).build().unwrap();

@@ -1,22 +1,33 @@
-//! What the contract alone can say: the setters of a request, their docs and table, how a request is
-//! sent, the headers' names, and the open enums.
+//! What the contract alone can say of requests: the setters, their docs and table, how a request is sent, and the
+//! headers' names.
 
-use heck::{ToPascalCase, ToShoutySnakeCase};
+use heck::ToShoutySnakeCase;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
-use crate::contract::{Contract, Kind, OpenEnum, Operation, Parameter};
-use crate::feature;
+use crate::contract::{Contract, Kind, Operation, Parameter, Returns};
 
-/// The parameters, the setters of `ListBackups`, and how each operation is sent.
-pub fn setters(contract: &Contract) -> TokenStream {
+/// The parameters, the setters of `ListBackups`, how each operation is sent, and the public types.
+pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
     let statics: Vec<_> = contract.parameters.iter().map(static_name).collect();
     let entries = contract.parameters.iter().map(entry);
     let setters = contract.parameters.iter().map(setter);
-    let operations = contract.operations.iter().map(|operation| implementation(operation, &contract.parameters));
-    quote! {
+    let operations = contract.operations.iter().map(|operation| implementation(operation, contract));
+    let operations = operations.collect::<Result<Vec<_>, _>>()?;
+    let headers = headers(contract);
+    let is_response = |name: &str| contract.operations.iter().any(|operation| operation.response == name);
+    let structs = contract.schemas.structs.keys().filter(|name| !is_response(name)).map(|name| format_ident!("{name}"));
+    let enums = contract.schemas.open_enums.iter().map(|set| format_ident!("{}", set.name));
+    Ok(quote! {
         use crate::query::{List, Query, Value};
         use crate::transport::{Listed, Server};
+
+        #headers
+
+        /// The types of the contract that users see.
+        pub mod exports {
+            pub use super::{#(#enums,)* types::{#(#structs),*}};
+        }
 
         /// Every query parameter, in the contract's order.
         pub(crate) mod parameters {
@@ -31,7 +42,7 @@ pub fn setters(contract: &Contract) -> TokenStream {
         }
 
         #(#operations)*
-    }
+    })
 }
 
 fn static_name(parameter: &Parameter) -> Ident {
@@ -67,7 +78,7 @@ fn option(value: Option<impl ToTokens>) -> TokenStream {
 fn setter(parameter: &Parameter) -> TokenStream {
     let (argument, value) = match &parameter.kind {
         Kind::Text { open_enum: Some(name), .. } => {
-            let name = format_ident!("{}", name.to_pascal_case());
+            let name = format_ident!("{name}");
             (quote!(impl Into<#name>), quote!(Text(value.into().into())))
         }
         Kind::Text { .. } => (quote!(impl Into<String>), quote!(Text(value.into()))),
@@ -79,8 +90,10 @@ fn setter(parameter: &Parameter) -> TokenStream {
         Kind::Boolean { .. } => (quote!(bool), quote!(Boolean(value))),
     };
     let (doc, name, entry) = (doc(parameter), format_ident!("{}", parameter.rust), static_name(parameter));
+    let deprecated = parameter.deprecated.then(|| quote!(#[deprecated = "the service may remove the parameter"]));
     quote! {
         #[doc = #doc]
+        #deprecated
         pub fn #name(self, value: #argument) -> Self {
             self.with(&parameters::#entry, Value::#value)
         }
@@ -95,6 +108,9 @@ fn doc(parameter: &Parameter) -> String {
         Kind::Boolean { .. } => String::new(),
     };
     let mut doc = format!("{description}\n\nSent as `{wire}`.{bounds}");
+    for note in &parameter.notes {
+        doc += &format!(" {note}");
+    }
     if let Some((major, minor)) = parameter.microversion {
         doc += &format!("\n\nNeeds microversion **{major}.{minor}**, which is set automatically.");
     }
@@ -118,7 +134,7 @@ fn bounds(min: Option<i64>, max: Option<i64>, unit: &str) -> String {
 }
 
 /// The parameters as a table in Markdown, for the docs of `ListBackups`.
-pub fn table(contract: &Contract) -> String {
+pub fn table(contract: &Contract<'_>) -> String {
     let mut table = String::from("| parameter | method | microversion | |\n|---|---|---|---|\n");
     for Parameter { wire, rust, description, microversion, .. } in &contract.parameters {
         let version = microversion.map_or("any".to_owned(), |(major, minor)| format!("{major}.{minor}"));
@@ -130,17 +146,27 @@ pub fn table(contract: &Contract) -> String {
 }
 
 /// How the operation is sent, and what its response has.
-fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStream {
-    let Operation { id, path, row, .. } = operation;
-    let [builder, row] = [id.clone(), row.to_pascal_case()].map(|name| format_ident!("{name}"));
-    let statics = parameters.iter().map(static_name);
-    let names = parameters.iter().map(|parameter| format_ident!("{}", parameter.rust));
-    let variants = parameters.iter().map(|parameter| match parameter.kind {
-        Kind::Text { .. } => quote!(Text),
-        Kind::Integer { .. } => quote!(Integer),
-        Kind::Boolean { .. } => quote!(Boolean),
-    });
-    quote! {
+fn implementation(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream, String> {
+    let Operation { id, path, kind, arguments, .. } = operation;
+    let Returns::List { row } = kind else { return Err(format!("operation `{id}`: it is not a list")) };
+    let argument = |name: &String| {
+        if name == "project_id" {
+            return Ok(quote!(project_id));
+        }
+        let parameter = contract.parameters.iter().find(|parameter| parameter.rust == *name);
+        let parameter =
+            parameter.ok_or_else(|| format!("operation `{id}`: progenitor's code has an argument `{name}`"))?;
+        let entry = static_name(parameter);
+        let (variant, value) = match parameter.kind {
+            Kind::Text { .. } => (quote!(Text), quote!(value.as_str())),
+            Kind::Integer { .. } => (quote!(Integer), quote!(*value)),
+            Kind::Boolean { .. } => (quote!(Boolean), quote!(*value)),
+        };
+        Ok(quote!(match query.get(&parameters::#entry) { Some(Value::#variant(value)) => Some(#value), _ => None }))
+    };
+    let arguments = arguments.iter().map(argument).collect::<Result<Vec<_>, String>>()?;
+    let [method, row] = [id, row].map(|name| format_ident!("{name}"));
+    Ok(quote! {
         impl crate::Row for types::#row {
             fn id(&self) -> &str { &self.id }
         }
@@ -151,124 +177,17 @@ fn implementation(operation: &Operation, parameters: &[Parameter]) -> TokenStrea
 
             async fn send(query: &Query, project_id: &str, server: Server) -> Result<List<Self>, Error<()>> {
                 let client = Client::from(server);
-                let mut request = client.#builder().project_id(project_id);
-                #(
-                    if let Some(Value::#variants(value)) = query.get(&parameters::#statics) {
-                        request = request.#names(value.clone());
-                    }
-                )*
-                Ok(request.send().await?.into_inner())
+                Ok(client.#method(#(#arguments),*).await?.into_inner())
             }
         }
-    }
+    })
 }
 
 /// The names of the headers, which nothing else may know.
-pub fn headers(contract: &Contract) -> TokenStream {
-    let constants = contract.headers.iter().map(|name| {
-        let name = name.to_lowercase();
-        let constant = format_ident!("{}", name.to_shouty_snake_case());
+pub fn headers(contract: &Contract<'_>) -> TokenStream {
+    let constants = contract.headers.iter().map(|(constant, name)| {
+        let constant = format_ident!("{constant}");
         quote!(pub(crate) const #constant: reqwest::header::HeaderName = reqwest::header::HeaderName::from_static(#name);)
     });
     quote!(#(#constants)*)
-}
-
-pub fn open_enums(contract: &Contract) -> TokenStream {
-    let enums = contract.open_enums.iter().map(open_enum);
-    quote! {
-        /// A value that this version of the crate has no name for.
-        ///
-        /// Nothing but its text can be read, so that a later version can name the value.
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        pub struct UnknownValue(String);
-
-        impl ::std::fmt::Display for UnknownValue {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(&self.0) }
-        }
-
-        #(#enums)*
-    }
-}
-
-/// An enum of the known values that keeps any other one as it is.
-fn open_enum(set: &OpenEnum) -> TokenStream {
-    let OpenEnum { name, description, values } = set;
-    let variants: Vec<_> = values.iter().map(|value| format_ident!("{}", value.to_pascal_case())).collect();
-    let docs = values.iter().map(|value| format!("`{value}`"));
-    let name = format_ident!("{}", name.to_pascal_case());
-    let schemars = feature("SCHEMARS").then(|| {
-        quote! {
-            #[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
-            impl ::schemars::JsonSchema for #name {
-                fn schema_name() -> ::std::borrow::Cow<'static, str> { stringify!(#name).into() }
-
-                fn json_schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
-                    #[doc = #description]
-                    #[derive(::schemars::JsonSchema)]
-                    #[schemars(with = "String")]
-                    struct Text;
-                    Text::json_schema(generator)
-                }
-            }
-        }
-    });
-    quote! {
-        #[doc = #description]
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
-        #[serde(from = "String", into = "String")]
-        #[non_exhaustive]
-        pub enum #name {
-            #(#[doc = #docs] #variants,)*
-            /// Any other value, as it is. `as_str` returns its text.
-            Unknown(UnknownValue),
-        }
-
-        impl #name {
-            /// The value as the service writes it.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                match self {
-                    #(Self::#variants => #values,)*
-                    Self::Unknown(value) => &value.0,
-                }
-            }
-        }
-
-        #schemars
-
-        impl AsRef<str> for #name {
-            fn as_ref(&self) -> &str { self.as_str() }
-        }
-
-        impl From<&str> for #name {
-            fn from(value: &str) -> Self {
-                match value {
-                    #(#values => Self::#variants,)*
-                    other => Self::Unknown(UnknownValue(other.to_owned())),
-                }
-            }
-        }
-
-        impl From<String> for #name {
-            fn from(value: String) -> Self { Self::from(value.as_str()) }
-        }
-
-        impl From<&String> for #name {
-            fn from(value: &String) -> Self { Self::from(value.as_str()) }
-        }
-
-        impl ::std::str::FromStr for #name {
-            type Err = ::std::convert::Infallible;
-
-            fn from_str(value: &str) -> Result<Self, Self::Err> { Ok(Self::from(value)) }
-        }
-
-        impl From<#name> for String {
-            fn from(value: #name) -> Self { value.as_str().to_owned() }
-        }
-
-        impl ::std::fmt::Display for #name {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result { f.pad(self.as_str()) }
-        }
-    }
 }
