@@ -172,7 +172,7 @@ fn check_details(backup: &BackupDetail, row: &Value, version: Microversion, show
     assert_eq!(backup.name, text("display_name"), "{row}");
     assert_eq!(Some(backup.status.as_str()), row["status"].as_str(), "{row}");
     assert_eq!(backup.size, number("size"), "{row}");
-    assert_eq!(backup.object_count, number("object_count"), "{row}");
+    assert_eq!(backup.object_count, Some(number("object_count")), "{row}");
     assert_eq!(Some(backup.created_at), time("created_at"), "{row}");
     assert_eq!(backup.updated_at, time("updated_at"), "{row}");
     assert_eq!(backup.data_timestamp, time("data_timestamp"), "{row}");
