@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use http_body_util::Limited;
 use progenitor_client::ResponseValue;
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use reqwest::{Response, StatusCode, Version};
 use serde::de::DeserializeOwned;
 
@@ -62,13 +62,24 @@ impl RequestContext {
         self.head.get_or_init(|| Head {
             status: response.status(),
             headers: headers.clone(),
-            ends_with_connection: response.version() < Version::HTTP_2
-                && !headers.contains_key(CONTENT_LENGTH)
-                && !headers.contains_key(TRANSFER_ENCODING),
+            ends_with_connection: ends_with_connection(&response),
         });
         // This body is decompressed already, so that the limit is that of the memory it takes.
         Ok(response.map(|body| reqwest::Body::wrap(Limited::new(body, self.body_limit))).into())
     }
+}
+
+fn ends_with_connection<T>(response: &http::Response<T>) -> bool {
+    let headers = response.headers();
+    let has_no_length = !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
+    // A response that was decompressed has lost its length, and is whole. It is told from others by this.
+    let announced = || {
+        let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        let closes =
+            options.flat_map(|options| options.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"));
+        closes || response.version() < Version::HTTP_11
+    };
+    response.version() < Version::HTTP_2 && has_no_length && (cfg!(not(feature = "gzip")) || announced())
 }
 
 async fn send(client: &reqwest::Client, request: reqwest::Request) -> reqwest::Result<http::Response<reqwest::Body>> {

@@ -19,7 +19,9 @@ pub(crate) mod signals;
 pub(crate) mod token_cache;
 
 pub(crate) use hooks::{RequestContext, Server, decode};
-pub(crate) use operation::{Listed, Operation, Row};
+#[cfg(feature = "keystone")]
+pub(crate) use operation::Operation;
+pub(crate) use operation::{Listed, Row};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
 pub(crate) use service::{Outcome, PageRequest, Settings, Transport};

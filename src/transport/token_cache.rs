@@ -131,7 +131,9 @@ impl Validity {
     /// That of a token which a renewal brought again: as a lease that was extended, or from a cache of the provider's.
     fn extended(old: Option<Self>, new: Option<Self>) -> Option<Self> {
         match (old, new) {
-            (Some(old), Some(new)) if new.expires_at <= old.expires_at + MIN_DELAY => Some(new.postponed()),
+            (Some(old), Some(new)) if new.expires_at.saturating_duration_since(old.expires_at) <= MIN_DELAY => {
+                Some(new.postponed())
+            }
             (old, None) => old.map(Self::postponed),
             (_, new) => new,
         }

@@ -18,6 +18,7 @@ test_both_lists!(
     an_endless_error_body_is_not_read_to_its_end,
     the_body_limit_is_configurable,
     the_body_limit_counts_decompressed_bytes,
+    whole_compressed_json_that_ends_early_is_not_retryable,
     a_body_that_is_no_list_is_undecodable,
     a_response_that_is_not_http_is_a_transport_error,
     malformed_headers_are_ignored,
@@ -137,6 +138,17 @@ async fn the_body_limit_counts_decompressed_bytes<T: Listed>() {
     let cut = gzip(page_of::<T>(&["a"], None).to_string().as_bytes());
     let error = error_of::<T>(closing(200, "Content-Encoding: gzip\r\n", &cut[..cut.len() - 9])).await;
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
+}
+
+async fn whole_compressed_json_that_ends_early_is_not_retryable<T: Listed>() {
+    let body = page_of::<T>(&["a"], None).to_string();
+    let early = &body.as_bytes()[..body.len() / 2];
+    let error = error_of::<T>(Reply::http(200, "Content-Encoding: gzip\r\n", gzip(early))).await;
+    assert!(matches!(error, Error::Undecodable { .. }) && !error.is_retryable(), "{error:?}");
+    // Without a length, the end of the connection is the only end.
+    let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+    let error = error_of::<T>(Reply::close([&head[..], early].concat())).await;
+    assert!(matches!(error, Error::Undecodable { .. }) && error.is_retryable(), "{error:?}");
 }
 
 async fn a_body_that_is_no_list_is_undecodable<T: Listed>() {

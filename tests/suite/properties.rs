@@ -200,7 +200,7 @@ impl Fault {
             Self::Throttled => request.reply_with(429, "Retry-After: 1\r\n", ""),
             Self::Reset => Reply::reset(vec![]),
             Self::Cut => response.cut(),
-            Self::CutWithoutLength => Reply::close(b"HTTP/1.1 200 X\r\n\r\n{\"backups\": [".to_vec()),
+            Self::CutWithoutLength => Reply::close(b"HTTP/1.0 200 X\r\n\r\n{\"backups\": [".to_vec()),
         }
     }
 }

@@ -30,7 +30,7 @@ fn transient() -> Vec<(&'static str, Reply)> {
     let half = whole[..whole.len() - 5].to_vec();
     let chunked = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"bac\r\n".to_vec();
     // The end of the connection is the only end that these have.
-    let unmeasured = |body: &[u8]| [b"HTTP/1.1 200 X\r\nX-A: b\r\n\r\n", body].concat();
+    let unmeasured = |body: &[u8]| [b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n", body].concat();
     let text = "{\"backups\":[{\"id\":\"c\",\"name\":\"\u{e9}";
     let mut faults = vec![
         ("closed within a body without a length", Reply::close(unmeasured(&list(&["c"], None)[..20]))),
