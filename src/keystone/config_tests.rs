@@ -554,9 +554,8 @@ fn certificates_are_read_and_faults_name_the_file() {
     plan.unwrap();
 }
 
-#[cfg(feature = "rustls")]
-#[test]
-fn certificates_that_are_not_verified_are_warned_of() {
+/// What is logged meanwhile.
+fn logged(run: impl FnOnce()) -> String {
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
@@ -572,19 +571,45 @@ fn certificates_that_are_not_verified_are_warned_of() {
         }
     }
 
-    // While only one thread has a subscriber, tracing may disable the warning for all when another meets it first.
-    tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    // While only one thread has a subscriber, tracing may disable a warning for all when another meets it first. Another
+    // test may have set it.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, run);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_variable_that_says_otherwise_than_the_cloud_is_warned_of() {
+    let entry = "clouds: {c: {auth: {auth_url: https://iam, username: u, project_name: p}, region_name: R}}";
+    for (variable, value, is_warned) in [
+        ("OS_REGION_NAME", "R", false),
+        ("OS_REGION_NAME", "other", true),
+        ("OS_PROJECT_NAME", "p", false),
+        ("OS_PROJECT_NAME", "other", true),
+        ("OS_PROJECT_ID", "other", true),
+        ("OS_USER_AGENT", "other", false),
+    ] {
+        let machine = Machine::new(&[("here/clouds.yaml", entry)], &[("OS_CLOUD", "c"), (variable, value)]);
+        let log = logged(|| _ = machine.run(|env| env.default_cloud()).map(show).unwrap());
+        let warning = format!("{variable} has no effect: the cloud \"c\" is chosen");
+        assert_eq!(log.contains(&warning), is_warned, "{variable}={value}: {log}");
+    }
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn certificates_that_are_not_verified_are_warned_of() {
     for (entry, warning) in [
         ("verify: false", "certificates are not verified: verify of the cloud \"c\" in "),
         ("insecure: true", "certificates are not verified: insecure of the cloud \"c\" in "),
         ("verify: true, insecure: false", ""),
     ] {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let text = format!("clouds: {{c: {{auth: {{auth_url: https://iam, token: t}}, {entry}}}}}");
-        tracing::subscriber::with_default(subscriber, || plan(&text, |credentials| credentials)).unwrap();
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let log = logged(|| _ = plan(&text, |credentials| credentials).unwrap());
         assert_eq!(log.is_empty(), warning.is_empty(), "{log}");
         assert!(log.contains(warning), "{log}");
     }

@@ -82,7 +82,9 @@ async fn an_application_credential_signs_in_by_id_and_by_name() {
 
     let path = format!("/users/{user}/application_credentials/{id}");
     by_hand("DELETE", &path, &token("demo", "demo").await, json!(null)).await;
-    assert!(refused(of(id)).await.status().is_some());
+    let error = refused(of(id)).await;
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(404), "{error:?}");
+    assert!(error.to_string().contains("; the application credential may have been deleted"), "{error}");
 }
 
 #[tokio::test]
@@ -108,8 +110,10 @@ async fn refusals_are_reported() {
     // Not one of its own, and none at all.
     let error = refused(demo().project_id(var("CLOUD_OTHER_PROJECT_ID"))).await;
     assert!(error.is_unauthorized(), "{error:?}");
+    assert!(error.to_string().contains("or the user may have no role in the project"), "{error}");
     let error = refused(demo()).await;
-    assert!(error.to_string().starts_with("invalid project_id: the token has no project"), "{error}");
+    assert!(matches!(error, Error::InvalidConfig { setting: "project_id", .. }), "{error:?}");
+    assert!(error.to_string().starts_with("the token has no project"), "{error}");
 
     let disabled = Credentials::password(var("OS_AUTH_URL"), "disabled", var("OS_PASSWORD"));
     let error = refused(ready(disabled).user_domain_name("Default").project_id(var("OS_PROJECT_ID"))).await;

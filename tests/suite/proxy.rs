@@ -40,3 +40,50 @@ async fn list() {
         _ => assert!(listed.unwrap_err().to_string().contains("could not connect"), "the proxy is not there"),
     }
 }
+
+/// A proxy that resolves every name to this machine. Returns its address, and the names that it was asked for.
+#[cfg(feature = "socks")]
+async fn socks_proxy() -> (std::net::SocketAddr, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+    use tokio::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, (names, named)) = (listener.local_addr().unwrap(), tokio::sync::mpsc::unbounded_channel());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let names = names.clone();
+            tokio::spawn(async move {
+                // RFC 1928: the methods, then a request to connect to a name.
+                let mut head = [0; 2];
+                client.read_exact(&mut head).await.unwrap();
+                client.read_exact(&mut vec![0; head[1].into()]).await.unwrap();
+                client.write_all(&[5, 0]).await.unwrap();
+                let mut request = [0; 5];
+                client.read_exact(&mut request).await.unwrap();
+                assert_eq!(request[..4], [5, 1, 0, 3], "the name is resolved by the proxy");
+                let mut name = vec![0; request[4].into()];
+                client.read_exact(&mut name).await.unwrap();
+                names.send(String::from_utf8(name).unwrap()).unwrap();
+                let port = client.read_u16().await.unwrap();
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    (address, named)
+}
+
+#[cfg(feature = "socks")]
+#[tokio::test]
+async fn a_listing_goes_through_a_socks_proxy() {
+    let (proxy, mut named) = socks_proxy().await;
+    let cinder = Cinder::start(rows(3)).await;
+    let endpoint = cinder.url().replace("127.0.0.1", "cinder.example");
+    assert!(endpoint.contains("cinder.example"), "{endpoint}");
+    let proxy = vbs_client::reqwest::Proxy::all(format!("socks5h://{proxy}")).unwrap();
+    let builder = Client::builder(endpoint).project_id(cinder.project_id()).token("a-token");
+    let client = builder.http(|http| http.tls_certs_only([]).proxy(proxy)).build().unwrap();
+    assert_eq!(client.list_backups().count().await.unwrap(), 3);
+    assert_eq!(named.recv().await.as_deref(), Some("cinder.example"));
+}

@@ -55,6 +55,14 @@ async fn a_certificate_for_another_host_fails_at_once() {
 }
 
 #[tokio::test]
+async fn a_servers_certificate_that_is_its_ca_fails_at_once() {
+    let server = TlsServer::with_a_cas_certificate("127.0.0.1").await;
+    let error = refused(&client(server.address, Some(&server.certificate))).await.to_string();
+    assert!(error.contains("; the server's certificate is that of a CA, as `openssl req -x509` makes it"), "{error}");
+    assert_eq!(server.connections.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_wants_a_client_certificate_fails_at_once() {
     let server = TlsServer::mutual("127.0.0.1").await;
     let error = refused(&client(server.address, Some(&server.certificate))).await.to_string();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use reqwest::Certificate;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -28,17 +28,26 @@ pub struct TlsServer {
 
 impl TlsServer {
     pub async fn start(name: &str) -> Self {
-        Self::with(name, false).await
+        Self::with(name, IsCa::NoCa, false).await
+    }
+
+    /// One whose certificate is that of a CA.
+    #[allow(dead_code, reason = "for the tests of the suite")]
+    pub async fn with_a_cas_certificate(name: &str) -> Self {
+        Self::with(name, IsCa::Ca(BasicConstraints::Unconstrained), false).await
     }
 
     /// One that wants a certificate of the client's, too.
     #[allow(dead_code, reason = "for the tests of the suite")]
     pub async fn mutual(name: &str) -> Self {
-        Self::with(name, true).await
+        Self::with(name, IsCa::NoCa, true).await
     }
 
-    async fn with(name: &str, mutual: bool) -> Self {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    async fn with(name: &str, is_ca: IsCa, mutual: bool) -> Self {
+        let signing_key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        parameters.is_ca = is_ca;
+        let cert = parameters.self_signed(&signing_key).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let config = match mutual {
             true => {
