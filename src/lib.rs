@@ -9,6 +9,7 @@
 //! [security]: guide::security
 //! [signals]: guide::signals
 //! [costs]: guide::costs
+//! [compatibility]: guide::compatibility
 //!
 #![doc = include_str!("../README.md")]
 //!
