@@ -386,6 +386,20 @@ async fn a_token_is_renewed_ahead_of_its_expiry_during_a_listing() {
     }
 }
 
+/// A rejection is over with the token that came after it.
+#[tokio::test(start_paused = true)]
+async fn a_provider_is_told_of_a_rejection_once() {
+    let server = accepting(&["secret-token-2", "secret-token-3"]).await;
+    let provider = Hourly::default();
+    let client = client(&server, provider.clone());
+    client.list_backups().send().await.unwrap();
+    tokio::time::sleep(HOUR - Duration::from_secs(200)).await;
+    client.list_backups().send().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let rejected: Vec<_> = provider.calls().into_iter().map(|(_, rejected)| rejected).collect();
+    assert_eq!(rejected, [None, some("secret-token-1"), None]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn requests_that_find_a_token_due_do_not_wait_for_its_renewal() {
     let server = endless().await;
