@@ -103,7 +103,7 @@ impl From<&SecretString> for Token {
 /// has rejected it (status 401), and ahead of its expiry where that is known: by 5 minutes or a tenth of its
 /// life, whichever is less. That happens in the background during a listing, so that no page waits for it.
 ///
-/// All requests that wait for a token wait for the same one: the provider runs in one task at a time, which is
+/// All requests that wait for a token wait for the same one: the provider runs in a single task, which is
 /// cancelled only when all of them are dropped. A failure, or a panic, is the error of each. A renewal ahead of expiry
 /// that fails is tried again as long as the token is valid; one that does not end is cancelled when the token expires,
 /// or with the client.

@@ -158,7 +158,7 @@ impl<T: TokenProvider> DynProvider for T {
     }
 }
 
-/// The token of a provider, renewed by one task at a time.
+/// The token of a provider, renewed by a single task.
 pub(crate) struct TokenCache {
     provider: Arc<dyn DynProvider>,
     state: Mutex<State>,
