@@ -13,9 +13,9 @@ use crate::Error;
 /// Transient are connections that fail or break off, also within the body, timeouts, and the statuses 408,
 /// 429, 500, 502, 503 and 504; and 413, where the response states a delay. Nothing else is retried.
 ///
-/// The delay before the n-th retry is drawn at random from zero to the initial delay times 2ⁿ⁻¹, up to the
-/// maximum delay ("full jitter"). The delay that a response states, as a `Retry-After` header (in seconds or as a
-/// date) or as the `retryAfter` of its fault, is followed where it is longer.
+/// The longest delay before the n-th retry is the initial delay times 2ⁿ⁻¹, up to the maximum delay; the delay is
+/// drawn at random from the upper half of it ("equal jitter"). The delay that a response states, as a `Retry-After`
+/// header (in seconds or as a date) or as the `retryAfter` of its fault, is followed where it is longer.
 ///
 /// # Examples
 ///
@@ -77,7 +77,8 @@ impl RetryPolicy {
         }
         let factor = 2_u32.saturating_pow(attempt.saturating_sub(1));
         let longest = self.initial_delay.saturating_mul(factor).min(self.max_delay);
-        let jittered = longest.mul_f64(fastrand::f64());
+        // Never close to zero: behind a rate limit that states no delay, all retries could be used up at once.
+        let jittered = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
         Some(jittered.max(retry_after.unwrap_or_default().min(self.max_retry_after)))
     }
 }
@@ -170,13 +171,14 @@ mod tests {
             let delays = delays(&policy);
             assert_eq!(delays.len(), 11);
             for (delay, longest) in delays.iter().zip(longest) {
-                assert!(*delay <= Duration::from_millis(longest), "{delays:?}");
+                let longest = Duration::from_millis(longest);
+                assert!((longest / 2..=longest).contains(delay), "{delays:?}");
             }
             sum += delays[10];
         }
-        // Full jitter: on average half of the longest, anywhere from zero.
+        // Equal jitter: on average three quarters of the longest.
         let mean = sum / 200;
-        assert!((Duration::from_secs(3)..Duration::from_secs(7)).contains(&mean), "{mean:?}");
+        assert!((Duration::from_secs(7)..Duration::from_secs(8)).contains(&mean), "{mean:?}");
     }
 
     #[test]
