@@ -35,9 +35,14 @@ fn settings(contract: &Contract<'_>) -> GenerationSettings {
         settings.with_replacement(type_name(name), rust, [].into_iter());
     }
     for Operation { response, kind, .. } in &contract.operations {
-        if let Returns::List { row } = kind {
-            settings.with_replacement(response, format!("crate::query::List<types::{row}>"), [].into_iter());
-        }
+        let replacement = match kind {
+            Returns::List { row } => format!("crate::query::List<types::{row}>"),
+            Returns::Object { object, property: Some(_), .. } => {
+                format!("crate::query::Keyed<types::{object}, keys::{response}>")
+            }
+            Returns::Object { .. } => continue,
+        };
+        settings.with_replacement(response, replacement, [].into_iter());
     }
     for set in &contract.schemas.open_enums {
         settings.with_replacement(&set.name, format!("super::{}", set.name), [].into_iter());
@@ -84,8 +89,8 @@ impl Changes<'_, '_> {
                 found(times, format!("has parameter `{wire}` of operation `{id}`"))?;
             }
         }
-        let is_list = |name: &str| self.contract.operations.iter().any(|operation| operation.response == name);
-        for (name, object) in self.contract.schemas.structs.iter().filter(|(name, _)| !is_list(name)) {
+        for (name, object) in self.contract.schemas.structs.iter().filter(|(name, _)| !self.contract.is_envelope(name))
+        {
             if let Some(field) = object.fields.iter().find(|field| field.rust_type.is_none()) {
                 return Err(format!("progenitor's code has no field for property `{}` of schema `{name}`", field.wire));
             }

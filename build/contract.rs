@@ -38,7 +38,6 @@ pub struct Contract<'a> {
 }
 
 /// An operation `get`.
-#[expect(dead_code)]
 pub struct Operation {
     pub id: String,
     pub path: String,
@@ -52,13 +51,13 @@ pub struct Operation {
     pub arguments: Vec<String>,
 }
 
-#[expect(dead_code)]
 /// What an operation returns, by the type's name.
 pub enum Returns {
     List {
         row: String,
     },
-    /// The property of the response that has the object, if it is not the object itself; and the path's parameters.
+    /// The property of the response, on the wire, that has the object, if it is not the object itself; and the path's
+    /// parameters.
     Object {
         object: String,
         property: Option<String>,
@@ -66,8 +65,34 @@ pub enum Returns {
     },
 }
 
+impl Operation {
+    /// The type of a list's rows.
+    pub fn row(&self) -> Option<&str> {
+        match &self.kind {
+            Returns::List { row } => Some(row),
+            Returns::Object { .. } => None,
+        }
+    }
+
+    /// The type of a response with one object, and its property that has the object.
+    pub fn key(&self) -> Option<(&str, &str)> {
+        match &self.kind {
+            Returns::Object { property: Some(key), .. } => Some((&self.response, key)),
+            _ => None,
+        }
+    }
+
+    pub fn path_parameters(&self) -> &[Parameter] {
+        match &self.kind {
+            Returns::List { .. } => &[],
+            Returns::Object { parameters, .. } => parameters,
+        }
+    }
+}
+
 /// A parameter of the query or the path.
 pub struct Parameter {
+    pub in_path: bool,
     pub wire: String,
     pub rust: String,
     pub description: String,
@@ -126,6 +151,12 @@ impl<'a> Contract<'a> {
         headers.extend(HEADERS.map(|name| (name.replace('-', "_").to_uppercase(), name.to_lowercase())));
         let document = simple_document(document, simple, &schemas);
         Ok(Self { document, schemas, operations, parameters, headers })
+    }
+
+    /// Whether a type is that of a response that only holds others: users do not see it.
+    pub fn is_envelope(&self, name: &str) -> bool {
+        let holds = |operation: &Operation| operation.row().is_some() || operation.key().is_some();
+        self.operations.iter().any(|operation| operation.response == name && holds(operation))
     }
 
     /// The query parameters of an operation.
@@ -289,7 +320,7 @@ fn returns(response: &str, schemas: &Schemas<'_>, parameters: Vec<Parameter>, pl
                 fault(&format!("property `{}`: it is the object, so it has to be required", one.wire))
             }
             [one] if object(one).is_some() => {
-                let property = Some(one.rust.clone());
+                let property = Some(one.wire.clone());
                 Ok(Returns::Object { object: object(one).unwrap_or_default(), property, parameters })
             }
             _ => Ok(Returns::Object { object: response.to_owned(), property: None, parameters }),
@@ -303,8 +334,7 @@ fn returns(response: &str, schemas: &Schemas<'_>, parameters: Vec<Parameter>, pl
         Some((field.required, reference(&field.schema["items"]).filter(|name| !fields(name).is_empty())?))
     };
     let has = |name: &str, wire: &str| {
-        let mut fields = fields(name).iter().filter(|field| field.required && !field.nullable);
-        fields.any(|field| field.wire == wire && field.rust == wire && field.schema["type"] == "string")
+        fields(name).iter().any(|field| field.wire == wire && field.rust == wire && field.is_text())
     };
     let Some((true, row)) = items("backups") else {
         return fault("its `backups` is not a required list of objects");
@@ -482,6 +512,7 @@ fn parse(name: &str, parameter: &Value, required: bool, schemas: &mut Schemas<'_
         return Err(format!("its example {example} does not fit its schema"));
     }
     Ok(Parameter {
+        in_path: required,
         wire: name.to_owned(),
         rust,
         description,

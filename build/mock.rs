@@ -1,7 +1,7 @@
 //! What the mock of the service takes from the contract, in the types that were generated: the fields of a row, their
 //! setters with docs, their values, and how each list writes a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -12,10 +12,10 @@ use crate::contract::{self, Contract, Operation, Returns};
 use crate::schema::Field;
 
 pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
-    let rows: Vec<_> =
-        contract.operations.iter().filter_map(|operation| Some((operation, fields(contract, operation)?))).collect();
+    let rows: BTreeSet<_> = contract.operations.iter().filter_map(Operation::row).collect();
     // The fields of all lists.
-    let all: BTreeMap<_, _> = rows.iter().flat_map(|(_, fields)| *fields).map(|field| (&field.rust, field)).collect();
+    let fields = rows.iter().flat_map(|row| contract.schemas.fields(row));
+    let all: BTreeMap<_, _> = fields.map(|field| (&field.rust, field)).collect();
     let all: Vec<_> = all.into_values().map(|field| Typed::new(field, contract)).collect::<Result<_, _>>()?;
     let (names, types): (Vec<_>, Vec<_>) = all.iter().map(|typed| (&typed.name, typed.whole)).unzip();
     let defaults = all.iter().map(|typed| if typed.field.wire == "id" { quote!(id) } else { typed.default() });
@@ -25,10 +25,10 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
     let states = all.iter().filter(|typed| typed.kind == Kind::Enum).map(Typed::state);
     let links = all.iter().filter(|typed| typed.kind == Kind::Links).map(|typed| &typed.name);
     let sort_key: Vec<_> = all.iter().filter(|typed| typed.field.sort_key).map(|typed| &typed.name).collect();
-    let eq = rows.iter().all(|(operation, _)| contract.schemas.structs[&operation.response].number.is_none());
+    let eq = rows.iter().all(|row| contract.schemas.structs[*row].number.is_none());
     let eq = eq.then(|| quote!(impl Eq for crate::mock::Row {}));
-    let conversions = rows.iter().map(|(operation, fields)| conversion(operation, fields));
-    let lists = rows.iter().map(|(operation, fields)| list(operation, fields));
+    let conversions = rows.iter().map(|row| conversion(row, contract.schemas.fields(row)));
+    let routes = contract.operations.iter().map(|operation| route(operation, contract, &rows));
     Ok(quote! {
         pub(crate) mod rows {
             use super::types::*;
@@ -80,17 +80,10 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
 
             #(#conversions)*
 
-            /// How the mock responds to each operation that lists.
-            pub(crate) static LISTS: &[crate::mock::List] = &[#(#lists),*];
+            /// How the mock responds to each operation.
+            pub(crate) static ROUTES: &[crate::mock::Route] = &[#(#routes),*];
         }
     })
-}
-
-fn fields<'a>(contract: &'a Contract<'_>, operation: &Operation) -> Option<&'a [Field]> {
-    match &operation.kind {
-        Returns::List { row } => Some(&contract.schemas.structs.get(row)?.fields),
-        Returns::Object { .. } => None,
-    }
 }
 
 #[derive(PartialEq)]
@@ -179,13 +172,11 @@ impl<'a> Typed<'a> {
 
     /// An object that has all its defaults; of any other type its default.
     fn object(&self) -> TokenStream {
-        let inner = self.inner;
-        let Some(object) = self.contract.schemas.structs.get(&code(inner)) else {
-            return quote!(::std::default::Default::default());
-        };
-        let fields = object.fields.iter().filter_map(|field| Typed::new(field, self.contract).ok());
-        let (names, values): (Vec<_>, Vec<_>) = fields.map(|typed| (typed.name.clone(), typed.default())).unzip();
-        quote!(#inner { #(#names: #values),* })
+        let name = code(self.inner);
+        match self.contract.schemas.structs.contains_key(&name) {
+            true => object(&name, self.contract, |typed| typed.default()),
+            false => quote!(::std::default::Default::default()),
+        }
     }
 
     fn setter(&self) -> TokenStream {
@@ -290,8 +281,15 @@ fn in_option(whole: &syn::Type) -> Option<&syn::Type> {
     }
 }
 
-fn conversion(operation: &Operation, fields: &[Field]) -> TokenStream {
-    let Returns::List { row } = &operation.kind else { return TokenStream::new() };
+/// An object of the contract's with these values.
+fn object(name: &str, contract: &Contract<'_>, value: impl Fn(&Typed<'_>) -> TokenStream) -> TokenStream {
+    let fields = contract.schemas.fields(name).iter().filter_map(|field| Typed::new(field, contract).ok());
+    let (names, values): (Vec<_>, Vec<_>) = fields.map(|typed| (typed.name.clone(), value(&typed))).unzip();
+    let name = format_ident!("{name}");
+    quote!(#name { #(#names: #values),* })
+}
+
+fn conversion(row: &str, fields: &[Field]) -> TokenStream {
     let row = format_ident!("{row}");
     let fields = fields.iter().map(|field| format_ident!("{}", field.rust));
     quote! {
@@ -301,18 +299,43 @@ fn conversion(operation: &Operation, fields: &[Field]) -> TokenStream {
     }
 }
 
-fn list(operation: &Operation, fields: &[Field]) -> TokenStream {
-    let Returns::List { row } = &operation.kind else { return TokenStream::new() };
-    let (row, path) = (format_ident!("{row}"), operation.path.trim_start_matches(contract::ROOT));
-    let newer = fields.iter().filter_map(|Field { wire, microversion, rust_type, .. }| {
+fn route(operation: &Operation, contract: &Contract<'_>, rows: &BTreeSet<&str>) -> TokenStream {
+    let path = operation.path.trim_start_matches(contract::ROOT);
+    let (of, returns) = match &operation.kind {
+        Returns::List { row } => (row, quote!(List)),
+        Returns::Object { object, property: Some(key), .. } => (object, quote!(Object { key: Some(#key) })),
+        Returns::Object { object, property: None, .. } => (object, quote!(Object { key: None })),
+    };
+    let version = |version: Option<(u32, u32)>| match version {
+        Some((major, minor)) => quote!(Some(crate::Microversion::new(#major, #minor))),
+        None => quote!(None),
+    };
+    let newer = contract.schemas.fields(of).iter().filter_map(|Field { wire, microversion, rust_type, .. }| {
         let (major, minor) = (*microversion)?;
         let is_map = rust_type.as_ref().is_some_and(|whole| code(whole).starts_with(":: std :: collections"));
         Some(quote!((#wire, crate::Microversion::new(#major, #minor), #is_map)))
     });
+    let (is_row, microversion) = (rows.contains(of.as_str()), version(operation.microversion));
+    // Of what is in no list, each one is there.
+    let value = if is_row {
+        let row = format_ident!("{of}");
+        quote!(#row::from(row))
+    } else {
+        object(of, contract, |typed| {
+            if typed.field.wire == "id" && typed.kind == Kind::Text {
+                typed.some(quote!(row.fields.id))
+            } else {
+                typed.default()
+            }
+        })
+    };
     quote! {
-        crate::mock::List {
+        crate::mock::Route {
             path: #path,
-            write: |row| ::serde_json::to_value(#row::from(row)).unwrap_or_default(),
+            microversion: #microversion,
+            returns: crate::mock::Returns::#returns,
+            is_row: #is_row,
+            write: |row| ::serde_json::to_value(#value).unwrap_or_default(),
             newer: &[#(#newer),*],
         }
     }

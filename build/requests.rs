@@ -1,26 +1,40 @@
 //! What the contract alone can say of requests: the setters, their docs and table, how a request is sent, and the
 //! headers' names.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use heck::ToShoutySnakeCase;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
 use crate::contract::{Contract, Kind, Operation, Parameter, Returns};
 
-/// The parameters, the setters of `ListBackups`, how each operation is sent, and the public types.
+/// The parameters, the setters of `ListBackups`, the methods of `Client`, and the public types.
 pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
     let statics: Vec<_> = contract.parameters.iter().map(static_name).collect();
     let entries = contract.parameters.iter().map(entry);
     let setters = contract.parameters.iter().map(setter);
-    let operations = contract.operations.iter().map(|operation| implementation(operation, contract));
-    let operations = operations.collect::<Result<Vec<_>, _>>()?;
+    let methods = contract.operations.iter().map(|operation| method(operation, contract));
+    let methods = methods.collect::<Result<Vec<_>, _>>()?;
     let headers = headers(contract);
-    let is_response = |name: &str| contract.operations.iter().any(|operation| operation.response == name);
-    let structs = contract.schemas.structs.keys().filter(|name| !is_response(name)).map(|name| format_ident!("{name}"));
+    let structs = contract.schemas.structs.keys().filter(|name| !contract.is_envelope(name));
+    let structs = structs.map(|name| format_ident!("{name}"));
     let enums = contract.schemas.open_enums.iter().map(|set| format_ident!("{}", set.name));
+    let rows: BTreeSet<_> = contract.operations.iter().filter_map(|operation| operation.row()).collect();
+    let rows = rows.into_iter().map(|row| format_ident!("{row}"));
+    let keys: BTreeMap<_, _> = contract.operations.iter().filter_map(|operation| operation.key()).collect();
+    let keys = keys.into_iter().map(|(response, key)| {
+        let response = format_ident!("{response}");
+        quote! {
+            pub struct #response;
+            impl crate::query::Key for #response {
+                const KEY: &'static str = #key;
+            }
+        }
+    });
     Ok(quote! {
-        use crate::query::{List, Query, Value};
-        use crate::transport::{Listed, Server};
+        use crate::query::{Kind, Microversion, One, Parameter, Value};
+        use crate::transport::Get;
 
         #headers
 
@@ -31,7 +45,7 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
 
         /// Every query parameter, in the contract's order.
         pub(crate) mod parameters {
-            use crate::query::{Kind, Microversion, Parameter};
+            use super::*;
 
             pub(crate) static PARAMETERS: &[&Parameter] = &[#(&#statics),*];
             #(pub(crate) static #statics: Parameter = #entries;)*
@@ -41,7 +55,21 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
             #(#setters)*
         }
 
-        #(#operations)*
+        impl crate::Client {
+            #(#methods)*
+        }
+
+        #(
+            impl crate::transport::OfContract for types::#rows {}
+            impl crate::Row for types::#rows {
+                fn id(&self) -> &str { &self.id }
+            }
+        )*
+
+        /// Where a response has its one object.
+        pub mod keys {
+            #(#keys)*
+        }
     })
 }
 
@@ -50,12 +78,12 @@ fn static_name(parameter: &Parameter) -> Ident {
 }
 
 fn entry(parameter: &Parameter) -> TokenStream {
-    let Parameter { wire, rust, description, microversion, kind, .. } = parameter;
-    let microversion = option(microversion.map(|(major, minor)| quote!(Microversion::new(#major, #minor))));
+    let Parameter { wire, rust, description, microversion, kind, in_path, .. } = parameter;
+    let microversion = version(*microversion);
     let kind = match kind {
         Kind::Text { min, max, .. } => {
             let (min, max) = (min.map_or(0, i64::unsigned_abs), max.map_or(u64::MAX, i64::unsigned_abs));
-            quote!(Kind::Text { min_length: #min, max_length: #max })
+            quote!(Kind::Text { min_length: #min, max_length: #max, in_path: #in_path })
         }
         Kind::Integer { min, max } => {
             let (min, max) = (min.unwrap_or(i64::MIN), max.unwrap_or(i64::MAX));
@@ -145,19 +173,24 @@ pub fn table(contract: &Contract<'_>) -> String {
     table
 }
 
-/// How the operation is sent, and what its response has.
-fn implementation(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream, String> {
-    let Operation { id, path, kind, arguments, .. } = operation;
-    let Returns::List { row } = kind else { return Err(format!("operation `{id}`: it is not a list")) };
+/// The method of `Client` that makes a request of an operation.
+fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream, String> {
+    let Operation { id, path, kind, arguments, microversion, deprecated, .. } = operation;
+    let in_path = operation.path_parameters();
     let argument = |name: &String| {
         if name == "project_id" {
             return Ok(quote!(project_id));
         }
-        let parameter = contract.parameters.iter().find(|parameter| parameter.rust == *name);
+        let of_query = contract.query_of(operation).iter().find(|parameter| parameter.rust == *name);
+        let parameter = of_query.or_else(|| in_path.iter().find(|parameter| parameter.rust == *name));
         let parameter =
             parameter.ok_or_else(|| format!("operation `{id}`: progenitor's code has an argument `{name}`"))?;
         let entry = static_name(parameter);
         let (variant, value) = match parameter.kind {
+            // It was set, because the method has it as an argument.
+            _ if parameter.in_path => {
+                return Ok(quote!(match query.get(&#entry) { Some(Value::Text(value)) => value.as_str(), _ => "" }));
+            }
             Kind::Text { .. } => (quote!(Text), quote!(value.as_str())),
             Kind::Integer { .. } => (quote!(Integer), quote!(*value)),
             Kind::Boolean { .. } => (quote!(Boolean), quote!(*value)),
@@ -165,22 +198,59 @@ fn implementation(operation: &Operation, contract: &Contract<'_>) -> Result<Toke
         Ok(quote!(match query.get(&parameters::#entry) { Some(Value::#variant(value)) => Some(#value), _ => None }))
     };
     let arguments = arguments.iter().map(argument).collect::<Result<Vec<_>, String>>()?;
-    let [method, row] = [id, row].map(|name| format_ident!("{name}"));
-    Ok(quote! {
-        impl crate::Row for types::#row {
-            fn id(&self) -> &str { &self.id }
+    let (method, microversion) = (format_ident!("{id}"), version(*microversion));
+    let (names, values): (Vec<_>, Vec<_>) = in_path.iter().map(|of| (static_name(of), entry(of))).unzip();
+    let setters: Vec<_> = in_path.iter().map(|parameter| format_ident!("{}", parameter.rust)).collect();
+    let (request, with, body) = match kind {
+        Returns::List { row } => {
+            let row = format_ident!("{row}");
+            (quote!(ListBackups<types::#row>), quote!(), quote!(response))
         }
-
-        impl Listed for types::#row {
-            const ID: &'static str = #id;
-            const PATH: &'static str = #path;
-
-            async fn send(query: &Query, project_id: &str, server: Server) -> Result<List<Self>, Error<()>> {
-                let client = Client::from(server);
-                Ok(client.#method(#(#arguments),*).await?.into_inner())
-            }
+        Returns::Object { object, property, .. } => {
+            let has_id = path.ends_with('}')
+                && contract
+                    .schemas
+                    .fields(object)
+                    .iter()
+                    .any(|field| field.wire == "id" && field.rust == "id" && field.is_text());
+            let id = if has_id { quote!(|object| Some(&object.id)) } else { quote!(|_| None) };
+            let body = match property {
+                Some(_) => quote!(response.0),
+                None => quote!(One { object: response, error: None }),
+            };
+            let object = format_ident!("{object}");
+            (quote!(Show<types::#object>), quote!(, #id), body)
+        }
+    };
+    let mut doc = operation.doc.clone();
+    for Parameter { wire, description, .. } in in_path {
+        doc += &format!("\n\n`{wire}`: {description}");
+    }
+    if let Some((major, minor)) = operation.microversion {
+        doc += &format!("\n\nNeeds microversion **{major}.{minor}**, which is set automatically.");
+    }
+    let deprecated = deprecated.then(|| quote!(#[deprecated = "the service may remove the operation"]));
+    Ok(quote! {
+        #[doc = #doc]
+        #deprecated
+        pub fn #method(&self #(, #setters: impl Into<String>)*) -> crate::#request {
+            #(static #names: Parameter = #values;)*
+            let operation = Get {
+                id: #id,
+                path: #path,
+                microversion: #microversion,
+                send: |query, project_id, server| Box::pin(async move {
+                    let response = Client::from(server).#method(#(#arguments),*).await?.into_inner();
+                    Ok(#body)
+                }),
+            };
+            <crate::#request>::new(self, operation #with) #(.with(&#names, #setters))*
         }
     })
+}
+
+fn version(microversion: Option<(u32, u32)>) -> TokenStream {
+    option(microversion.map(|(major, minor)| quote!(Microversion::new(#major, #minor))))
 }
 
 /// The names of the headers, which nothing else may know.

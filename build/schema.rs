@@ -64,6 +64,13 @@ pub struct Field {
     pub rust_type: Option<syn::Type>,
 }
 
+impl Field {
+    /// Whether every object has it, and it is a string there.
+    pub fn is_text(&self) -> bool {
+        self.required && !self.nullable && self.schema["type"] == "string"
+    }
+}
+
 /// An open set of known values.
 pub struct OpenEnum {
     pub name: String,

@@ -1,5 +1,5 @@
 //! Which backups to delete: those in error, and those that are older than 30 days, but never the newest 7 of a name.
-//! It prints the commands that delete them: this crate only lists.
+//! It prints the commands that delete them: this crate only reads.
 
 mod demo;
 

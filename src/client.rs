@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Error;
 use crate::query::Microversion;
 use crate::token::{Token, TokenProvider};
 use crate::transport::secrets::Secrets;
 use crate::transport::token_cache::Tokens;
 use crate::transport::{RetryPolicy, Settings, Transport, endpoint, http};
-use crate::{BackupDetail, Error, ListBackups};
 
-/// A client for the backups of one project.
+/// A client for the backups of one project. It has a method for each operation of the contract.
 ///
 /// It is cheap to clone: clones share connections.
 ///
@@ -67,16 +67,6 @@ impl Client {
     #[must_use]
     pub fn project_id(&self) -> &str {
         &self.0.project_id
-    }
-
-    /// A request for the project's backups: id, name and links of each.
-    pub fn list_backups(&self) -> ListBackups {
-        ListBackups::new(self)
-    }
-
-    /// The same request for all fields of each backup, such as status, size and age.
-    pub fn list_backups_detail(&self) -> ListBackups<BackupDetail> {
-        ListBackups::new(self)
     }
 }
 
@@ -166,7 +156,7 @@ impl ClientBuilder {
     /// Accepts responses that lack the microversion header. Default: false.
     ///
     /// This is for services behind a gateway that strips the header. The risk: a service that is too old, or
-    /// that never saw the request's header, ignores a filter such as [`name_like`](ListBackups::name_like) and
+    /// that never saw the request's header, ignores a filter such as [`name_like`](crate::ListBackups::name_like) and
     /// responds with **every** backup, and nothing tells that list from the right one. A response that states a
     /// lower microversion is still an error.
     pub fn trust_microversion(mut self, trust: bool) -> Self {

@@ -29,6 +29,8 @@ use crate::query::{Cursor, InvalidValue, Microversion};
 /// - [`is_invalid_request`](Self::is_invalid_request), "Invalid filters": the operator has not enabled this
 ///   filter for plain users.
 /// - [`is_marker_gone`](Self::is_marker_gone): the marker's backup does not exist any more.
+/// - [`is_not_found`](Self::is_not_found) of [`show_backup`](crate::Client::show_backup): the backup does not exist
+///   any more.
 /// - [`is_not_found`](Self::is_not_found) otherwise: the endpoint is not that of a Block Storage service.
 /// - status 406 and [`MicroversionNotHonored`](Self::MicroversionNotHonored): the service is older than a
 ///   parameter of the request; the parameter's docs have the microversion it needs.
@@ -95,7 +97,7 @@ pub enum Error {
         /// How many attempts the page took.
         attempts: u32,
     },
-    /// The status of the response was 200, but its body is not a list of backups.
+    /// The status of the response was 200, but its body is not what was requested, such as a list of backups.
     #[non_exhaustive]
     Undecodable {
         /// The id under which the service has logged the request.
@@ -294,8 +296,8 @@ impl Error {
         self.status() == Some(StatusCode::FORBIDDEN)
     }
 
-    /// Whether the marker's backup, or the endpoint, does not exist (status 404). See
-    /// [`is_marker_gone`](Self::is_marker_gone).
+    /// Whether the backup that was to be [shown](crate::Client::show_backup), that of the marker, or the endpoint does
+    /// not exist (status 404). See [`is_marker_gone`](Self::is_marker_gone).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(StatusCode::NOT_FOUND)
@@ -512,7 +514,7 @@ impl fmt::Display for Error {
             Self::Undecodable { source, .. } if source.line() == 0 => source.fmt(f),
             Self::Undecodable { text, source, .. } => write!(
                 f,
-                "the response is not a list of backups (line {}, column {}); it starts with {text:?}",
+                "the response is not what was requested (line {}, column {}); it starts with {text:?}",
                 source.line(),
                 source.column()
             ),

@@ -44,6 +44,7 @@ mod list;
 pub mod mock;
 mod paging;
 mod query;
+mod show;
 mod token;
 mod transport;
 
@@ -128,6 +129,7 @@ pub use query::parameter::Parameter;
 pub use reqwest;
 /// The version whose secrets [`Token`] has.
 pub use secrecy;
+pub use show::Show;
 pub use token::{Token, TokenFn, TokenProvider, token_fn};
 pub use transport::operation::Row;
 pub use transport::retry::RetryPolicy;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,8 +11,8 @@ use futures_util::{StreamExt, stream};
 
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, PARAMETERS, WITH_COUNT};
 use crate::paging::{Listing, Pager};
-use crate::query::{Cursor, Microversion, Parameter, Value};
-use crate::transport::{RetryPolicy, Row};
+use crate::query::{Cursor, List, Microversion, Parameter, Value};
+use crate::transport::{Get, RetryPolicy, Row};
 use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.
@@ -64,13 +63,12 @@ use crate::{Backup, Client, Error, Page};
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct ListBackups<T = Backup> {
-    listing: Listing,
-    row: PhantomData<fn() -> T>,
+    listing: Listing<T>,
 }
 
 impl<T> ListBackups<T> {
-    pub(crate) fn new(client: &Client) -> Self {
-        Self { listing: Listing::new(client.0.clone()), row: PhantomData }
+    pub(crate) fn new(client: &Client, operation: Get<List<T>>) -> Self {
+        Self { listing: Listing::new(client.0.clone(), operation) }
     }
 
     pub(crate) fn with(mut self, parameter: &'static Parameter, value: Value) -> Self {
@@ -209,7 +207,7 @@ impl<T: Row> ListBackups<T> {
         let listing = self.listing.clone();
         async move {
             listing.check()?;
-            let page = listing.fetch(1, listing.deadline()).await?;
+            let page = listing.fetch(1, listing.transport.deadline()).await?;
             listing.check_rows(&page, None)?;
             // A page with a broken link must not look like the last page.
             if let Err(reason) = &page.next {
@@ -312,7 +310,7 @@ impl<T: Row> ListBackups<T> {
             listing.query.remove(&OFFSET);
             listing.query.remove(&MARKER);
             listing.query.check()?;
-            let response: Page<T> = listing.fetch(1, listing.deadline()).await?;
+            let response = listing.fetch(1, listing.transport.deadline()).await?;
             listing.check_rows(&response, None)?;
             let missing = || Error::undecodable(response.request_id, "the response has no count");
             response.count.ok_or_else(missing)

@@ -18,7 +18,7 @@ use crate::token::{Token, TokenProvider};
 use crate::transport::call::{self, Call};
 use crate::transport::secrets::Secrets;
 use crate::transport::signals::Traced;
-use crate::transport::{Operation, RetryPolicy, Server, http};
+use crate::transport::{Operation, RetryPolicy, Route, Server, http};
 use crate::{Client, ClientBuilder, Error};
 
 /// The most that a response may have. A catalog of a thousand endpoints has about a third of a MiB.
@@ -114,10 +114,11 @@ impl Traced for Received {
 }
 
 impl Operation for Request {
-    const ID: &'static str = "create_token";
-    const METHOD: &'static str = "POST";
-    const PATH: &'static str = PATH;
     type Body = TokenDetails;
+
+    fn route(&self) -> Route {
+        Route { id: "create_token", method: "POST", path: PATH }
+    }
 
     async fn send(&self, server: Server) -> Result<TokenDetails, progenitor_client::Error> {
         Ok(Generated::from(server).create_token(&self.body).await?.into_inner().token)

@@ -141,7 +141,7 @@ impl ErrorBuilder {
         let text = body.into();
         let source = match serde_json::from_str::<crate::query::List<Backup>>(&text) {
             Err(source) => source,
-            Ok(_) => serde::de::Error::custom("the response is not a list of backups"),
+            Ok(_) => serde::de::Error::custom("the response is not what was requested"),
         };
         Self(Error::Undecodable { request_id: None, attempts: 1, text, truncated: false, source })
     }

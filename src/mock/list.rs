@@ -1,11 +1,11 @@
-//! [`respond`]: how Cinder responds to a request for a list.
+//! [`respond`]: how Cinder responds to a request for a list, or for one object.
 
 use serde_json::{Map, Value, json};
 
 use super::Row;
 use super::fault::fault;
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET, WITH_COUNT};
-use crate::generated::rows::LISTS;
+use crate::generated::rows::ROUTES;
 use crate::query::microversion::SERVICE;
 use crate::query::timestamp;
 use crate::query::{Kind, Parameter};
@@ -25,13 +25,40 @@ const CINDER_20: Microversion = Microversion::new(3, 67);
 /// From here on, a filter that is not known is refused; before, it is ignored.
 const VALIDATES_FILTERS: Microversion = Microversion::new(3, 31);
 
-/// A list of the contract.
-pub(crate) struct List {
-    /// After the project id.
+/// An operation of the contract.
+pub(crate) struct Route {
+    /// After the project id, with parameters in braces.
     pub(crate) path: &'static str,
+    /// The first microversion that has it.
+    pub(crate) microversion: Option<Microversion>,
+    pub(crate) returns: Returns,
+    /// Whether what it returns is in a list.
+    pub(crate) is_row: bool,
     pub(crate) write: fn(Row) -> Value,
     /// Fields that not every microversion has, and whether each is a map, which is there when it is empty, too.
     pub(crate) newer: &'static [(&'static str, Microversion, bool)],
+}
+
+pub(crate) enum Returns {
+    List,
+    /// The key is that of the object in the response, if it is not the response itself.
+    Object {
+        key: Option<&'static str>,
+    },
+}
+
+impl Route {
+    /// The last parameter in a path of this operation; empty where it has none.
+    fn id<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let (own, others) = (self.path.split('/'), path.split('/'));
+        if own.clone().count() != others.clone().count() {
+            return None;
+        }
+        own.zip(others).try_fold("", |id, (own, other)| {
+            let is_parameter = own.starts_with('{') && !other.is_empty();
+            if is_parameter { Some(other) } else { (own == other).then_some(id) }
+        })
+    }
 }
 
 /// What an operator has set.
@@ -67,13 +94,15 @@ type Refusal = (u16, String);
 #[must_use]
 pub fn respond(rows: &[Row], settings: &Settings, path: &str, query: &str, header: Option<&str>) -> Response {
     let segments: Vec<_> = path.splitn(4, '/').collect();
-    let (project_id, list) = match *segments {
-        ["", "v3", project_id, list] if settings.max_microversion < CINDER_20 || is_project_id(project_id) => {
-            (project_id, LISTS.iter().find(|known| known.path == list))
+    let (project_id, found) = match *segments {
+        ["", "v3", project_id, path] if settings.max_microversion < CINDER_20 || is_project_id(project_id) => {
+            let found = ROUTES.iter().filter_map(|route| Some((route, route.id(path)?)));
+            // A word comes before a parameter.
+            (project_id, found.min_by_key(|(route, _)| route.path.matches('{').count()))
         }
         _ => ("", None),
     };
-    let Some(list) = list else {
+    let Some((route, id)) = found else {
         let message = "The resource could not be found.<br /><br />\n\n\n";
         let body = json!({"message": message, "code": "404 Not Found", "title": "Not Found"});
         return Response { status: 404, microversion: None, body };
@@ -81,7 +110,13 @@ pub fn respond(rows: &[Row], settings: &Settings, path: &str, query: &str, heade
     let (microversion, result) = match requested(header, settings.max_microversion) {
         Err((microversion, refusal)) => (microversion, Err(refusal)),
         Ok(version) if project_id != PROJECT_ID => (Some(version), Err((400, "Malformed request url".to_owned()))),
-        Ok(version) => (Some(version), page(rows, settings, list, query, version)),
+        Ok(version) if route.microversion.is_some_and(|needed| version < needed) => {
+            (Some(version), Err((404, format!("API version {version} is not supported on this method."))))
+        }
+        Ok(version) => match route.returns {
+            Returns::List => (Some(version), page(rows, settings, route, query, version)),
+            Returns::Object { key } => (Some(version), object(rows, route, key, id, version)),
+        },
     };
     match result {
         Ok(body) => Response { status: 200, microversion, body },
@@ -119,8 +154,31 @@ fn requested(header: Option<&str>, maximum: Microversion) -> Result<Microversion
     }
 }
 
+/// The object with this id, which is encoded as in a path.
+fn object(rows: &[Row], route: &Route, key: Option<&str>, id: &str, version: Microversion) -> Result<Value, Refusal> {
+    // What only means something in a query.
+    let id = id.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    let id = form_urlencoded::parse(id.as_bytes()).next().unwrap_or_default().0.into_owned();
+    let row = match rows.iter().find(|row| row.id() == id) {
+        Some(row) => row.clone(),
+        None if route.is_row => return Err((404, format!("Backup {id} could not be found."))),
+        None => Row::new(id),
+    };
+    let object = write(&row, route, version);
+    Ok(match key {
+        Some(key) => json!({key: object}),
+        None => object,
+    })
+}
+
 /// Filters combined with AND, then marker, then offset, then limit.
-fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Microversion) -> Result<Value, Refusal> {
+fn page(
+    rows: &[Row],
+    settings: &Settings,
+    route: &Route,
+    query: &str,
+    version: Microversion,
+) -> Result<Value, Refusal> {
     let mut parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let asked = parameters.clone();
     let mut take = |parameter: &Parameter| {
@@ -165,7 +223,7 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
     let page: Vec<_> = later.iter().filter(fits).skip(offset).take(limit).collect();
 
     let mut body = Map::new();
-    body.insert("backups".to_owned(), page.iter().map(|row| write(row, list, version)).collect());
+    body.insert("backups".to_owned(), page.iter().map(|row| write(row, route, version)).collect());
     let count = (with_count == Some(true)).then(|| rows.iter().filter(fits).count());
     if let Some(count) = count {
         body.insert("count".to_owned(), count.into());
@@ -176,7 +234,7 @@ fn page(rows: &[Row], settings: &Settings, list: &List, query: &str, version: Mi
         let kept = asked.iter().filter(|(name, _)| name != MARKER.name);
         let mut query = form_urlencoded::Serializer::new(String::new());
         let query = query.extend_pairs(kept).append_pair(MARKER.name, last.id()).finish();
-        let path = if settings.max_microversion < CINDER_16 { "backups" } else { list.path };
+        let path = if settings.max_microversion < CINDER_16 { "backups" } else { route.path };
         let href = format!("{INTERNAL}/{PROJECT_ID}/{path}?{query}");
         body.insert("backups_links".to_owned(), json!([{"rel": "next", "href": href}]));
     }
@@ -259,16 +317,16 @@ fn is_like(text: &str, pattern: &[char]) -> bool {
     pattern.get(p..).is_none_or(|rest| rest.iter().all(|char| *char == '%'))
 }
 
-fn write(row: &Row, list: &List, version: Microversion) -> Value {
+fn write(row: &Row, route: &Route, version: Microversion) -> Value {
     let mut row = row.clone();
     let link = |rel: &str, version: &str| Link {
         href: format!("{INTERNAL}{version}/{PROJECT_ID}/backups/{}", row.id()),
         rel: rel.to_owned(),
     };
     row.set_links(vec![link("self", "/v3"), link("bookmark", "")]);
-    let mut json = timestamp::written_by_service(|| (list.write)(row));
+    let mut json = timestamp::written_by_service(|| (route.write)(row));
     let Some(fields) = json.as_object_mut() else { return json };
-    for (name, since, is_map) in list.newer {
+    for (name, since, is_map) in route.newer {
         if version < *since {
             fields.remove(*name);
         } else if *is_map {

@@ -15,7 +15,7 @@
 //!
 //! The test suite of this crate sends the same requests to it and to real Cinders, of releases from 12 to 29, and
 //! compares the responses: see [`Cinder::max_microversion`].
-//! What it does not have: users and roles, other projects, `sort`, and operations that do not list.
+//! What it does not have: users and roles, other projects, `sort`, and operations that change something.
 //!
 //! # Examples
 //!
@@ -49,9 +49,9 @@ mod service;
 pub use builders::{ErrorBuilder, PageBuilder};
 pub use cinder::Cinder;
 pub use fault::Fault;
-pub(crate) use list::List;
 #[cfg(test)]
 pub(crate) use list::PROJECT_ID;
+pub(crate) use list::{Returns, Route};
 pub(crate) use row::hour;
 pub use row::{Row, rows};
 pub use service::Request;

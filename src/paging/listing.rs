@@ -8,16 +8,17 @@ use super::continuity;
 use super::last_pages::LastPages;
 use crate::Error;
 use crate::generated::parameters::LIMIT;
-use crate::query::{Microversion, Page, Query};
-use crate::transport::{PageRequest, RetryPolicy, Row, Transport};
+use crate::query::{List, Microversion, Page, Query};
+use crate::transport::{Get, Request, RetryPolicy, Row, Transport};
 
 /// The most concurrent requests of one listing.
 const MAX_CONCURRENCY: usize = 1000;
 
 /// What to list, and how.
 #[derive(Clone, Debug)]
-pub(crate) struct Listing {
+pub(crate) struct Listing<T> {
     pub(crate) transport: Arc<Transport>,
+    pub(crate) operation: Get<List<T>>,
     pub(crate) query: Query,
     /// The minimum for this listing.
     pub(crate) microversion: Option<Microversion>,
@@ -26,10 +27,10 @@ pub(crate) struct Listing {
     pub(crate) prefetch: bool,
 }
 
-impl Listing {
-    pub(crate) fn new(transport: Arc<Transport>) -> Self {
-        let retry = transport.settings.retry.clone();
-        Self { transport, query: Query::default(), microversion: None, retry, concurrency: 1, prefetch: true }
+impl<T> Listing<T> {
+    pub(crate) fn new(transport: Arc<Transport>, operation: Get<List<T>>) -> Self {
+        let (retry, query) = (transport.settings.retry.clone(), Query::default());
+        Self { transport, operation, query, microversion: None, retry, concurrency: 1, prefetch: true }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -49,28 +50,25 @@ impl Listing {
         }
     }
 
-    /// The deadline of a page that is awaited from now on.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.transport.settings.page_deadline.and_then(|deadline| Instant::now().checked_add(deadline))
-    }
-
     /// The lowest microversion in which all parameters work; none if every one works.
     pub(crate) fn microversion(&self) -> Option<Microversion> {
-        self.query.microversion().max(self.microversion).max(self.transport.settings.microversion)
+        self.transport.microversion(&self.operation, &self.query, self.microversion)
     }
 
-    pub(crate) fn request(&self, query: Query, page: u64) -> PageRequest {
-        PageRequest { query, microversion: self.microversion(), page }
+    pub(crate) fn request(&self, query: Query, page: u64) -> Request<List<T>> {
+        Request { operation: self.operation, query, microversion: self.microversion(), page: Some(page) }
     }
+}
 
+impl<T: Row> Listing<T> {
     /// Fetches the page of the query.
-    pub(crate) async fn fetch<T: Row>(&self, page: u64, deadline: Option<Instant>) -> Result<Page<T>, Error> {
+    pub(crate) async fn fetch(&self, page: u64, deadline: Option<Instant>) -> Result<Page<T>, Error> {
         let request = self.request(self.query.clone(), page);
         self.transport.fetch(&request, &self.retry, deadline, None).await
     }
 
     /// Checks that the rows can be what the query requested, after the last page if that is known.
-    pub(crate) fn check_rows<T: Row>(&self, response: &Page<T>, last_pages: Option<&LastPages>) -> Result<(), Error> {
+    pub(crate) fn check_rows(&self, response: &Page<T>, last_pages: Option<&LastPages>) -> Result<(), Error> {
         continuity::check(&response.backups, &self.query, last_pages)
             .map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))
     }

@@ -24,7 +24,7 @@ const MAX_EMPTY_PAGES: u32 = 1000;
 /// it. Such a page counts only if it does start with that row: then it is what a marker would have led to.
 /// Rows are ordered by what never changes of them, so it does not matter which page was read first.
 pub(crate) struct Pager<T> {
-    pub(crate) listing: Listing,
+    pub(crate) listing: Listing<T>,
     /// The number of the next page, from 1.
     pub(crate) page: u64,
     count: Option<u64>,
@@ -56,7 +56,7 @@ enum Position {
 }
 
 impl<T: Row> Pager<T> {
-    pub(crate) fn new(mut listing: Listing) -> Self {
+    pub(crate) fn new(mut listing: Listing<T>) -> Self {
         // Chosen once: all pages of a listing follow the same rules, also those without the count.
         listing.microversion = listing.microversion();
         let query = &listing.query;
@@ -150,7 +150,7 @@ impl<T: Row> Pager<T> {
     /// The page that follows the last row yielded.
     async fn fetch_next(&mut self) -> Result<Page<T>, Error> {
         // One deadline covers all requests for this page.
-        let deadline = self.listing.deadline();
+        let deadline = self.listing.transport.deadline();
         loop {
             let mut page = match self.read_ahead.pages.pop_front() {
                 Some(page) => page,

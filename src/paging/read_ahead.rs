@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::transport::{Outcome, PageRequest, Row, Spawned, Transport};
+use crate::query::{List, Page};
+use crate::transport::{Outcome, Request, Row, Spawned, Transport};
 
 /// The most successful pages that it takes to raise the concurrency by one.
 const MAX_SUCCESSES_NEEDED: usize = 64;
@@ -24,12 +25,12 @@ pub(crate) struct ReadAhead<T> {
 
 /// A page to fetch, and its first attempt where that has begun.
 pub(crate) struct InFlightPage<T> {
-    pub(crate) request: PageRequest,
+    pub(crate) request: Request<List<T>>,
     /// Whether it begins with the last row of the page before it.
     pub(crate) overlaps: bool,
     /// How many rows it adds to the page before it if it is full.
     pub(crate) new_rows: u64,
-    pub(crate) attempt: Option<Spawned<Outcome<T>>>,
+    pub(crate) attempt: Option<Spawned<Outcome<Page<T>>>>,
 }
 
 impl<T: Row> ReadAhead<T> {
@@ -46,7 +47,7 @@ impl<T: Row> ReadAhead<T> {
 
     /// Begins the first attempt of a page, whether or not anybody waits for it. It is retried only when its
     /// turn comes, so that many concurrent pages never become a storm of retries.
-    pub(crate) fn begin(&self, transport: &Arc<Transport>, request: PageRequest) -> Spawned<Outcome<T>> {
+    pub(crate) fn begin(&self, transport: &Arc<Transport>, request: Request<List<T>>) -> Spawned<Outcome<Page<T>>> {
         let (transport, throttled) = (Arc::clone(transport), Arc::clone(&self.throttled));
         Spawned::new(async move {
             let outcome = transport.attempt(&request, 1, true).await;

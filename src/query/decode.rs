@@ -1,4 +1,4 @@
-//! How a response's body is read: [`from_slice`]. How a page of a list is: [`List`].
+//! How a response's body is read: [`from_slice`]. How a page of a list is: [`List`]; and one object: [`Keyed`].
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,10 +13,11 @@ use crate::Link;
 /// with bytes, is a seventh of the work.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> serde_json::Result<T> {
     match str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text).map_err(|error| with_path::<T>(text, error)),
+        Ok(text) => serde_json::from_str::<Object<T>>(text).map_err(|error| with_path::<T>(text, error)),
         // The error states where.
-        Err(_) => serde_json::from_slice(body),
+        Err(_) => serde_json::from_slice::<Object<T>>(body),
     }
+    .map(|Object(value)| value)
 }
 
 /// The error with the path of what it is about, such as `backups[3].size`, in place of a line and a column.
@@ -25,7 +26,7 @@ fn with_path<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::Error)
         return error;
     }
     // The text is read again, because to keep track of the path has a price.
-    match serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(text)) {
+    match serde_path_to_error::deserialize::<_, Object<T>>(&mut serde_json::Deserializer::from_str(text)) {
         Err(found) if found.path().iter().len() > 0 => {
             let (path, place) = (found.path(), format!(" at line {} column {}", error.line(), error.column()));
             let reason = found.inner().to_string();
@@ -37,7 +38,7 @@ fn with_path<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::Error)
 }
 
 /// One page of a list.
-pub struct List<T> {
+pub(crate) struct List<T> {
     pub(crate) backups: Vec<T>,
     pub(crate) backups_links: Vec<Link>,
     pub(crate) count: Option<u64>,
@@ -65,28 +66,91 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<List<T>, A::Error> {
         let (mut backups, mut backups_links, mut count) = (None, None, None);
-        let (mut error, mut message, mut has_code) = (None, None, false);
+        let mut rest = Rest::default();
         while let Some(key) = object.next_key::<String>()? {
             match key.as_str() {
                 "backups" => once("backups", &mut backups, object.next_value::<Objects<T>>()?.0)?,
                 "backups_links" => once("backups_links", &mut backups_links, object.next_value::<Objects<Link>>()?.0)?,
                 "count" => once("count", &mut count, object.next_value()?)?,
-                key => {
-                    let value = object.next_value::<&RawValue>()?.get();
-                    match key {
-                        _ if NOTHING.contains(&value) => {}
-                        "error" | "error_msg" => error = Some(value),
-                        "message" => message = Some(value),
-                        "code" => has_code = true,
-                        _ if is_fault(value) => error = Some(value),
-                        _ => {}
-                    }
-                }
+                key => rest.see(key, object.next_value::<&RawValue>()?.get()),
             }
         }
         let backups = backups.ok_or_else(|| A::Error::missing_field("backups"))?;
-        let error = error.or(message.filter(|_| has_code)).map(|json| json.chars().take(MAX_ERROR).collect());
-        Ok(List { backups, backups_links: backups_links.unwrap_or_default(), count: count.flatten(), error })
+        Ok(List {
+            backups,
+            backups_links: backups_links.unwrap_or_default(),
+            count: count.flatten(),
+            error: rest.error(),
+        })
+    }
+}
+
+/// One object, and the error that the response has next to it, as with a [`List`].
+pub(crate) struct One<T> {
+    pub(crate) object: T,
+    pub(crate) error: Option<String>,
+}
+
+/// The property of a response that has its one object.
+pub(crate) trait Key {
+    const KEY: &'static str;
+}
+
+/// A response whose one object is at a key.
+pub(crate) struct Keyed<T, K>(pub(crate) One<T>, PhantomData<K>);
+
+impl<'de, T: Deserialize<'de>, K: Key> Deserialize<'de> for Keyed<T, K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(KeyedVisitor(PhantomData))
+    }
+}
+
+struct KeyedVisitor<T, K>(PhantomData<(T, K)>);
+
+impl<'de, T: Deserialize<'de>, K: Key> Visitor<'de> for KeyedVisitor<T, K> {
+    type Value = Keyed<T, K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with a {}", K::KEY)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut response: A) -> Result<Self::Value, A::Error> {
+        let (mut object, mut rest) = (None, Rest::default());
+        while let Some(key) = response.next_key::<String>()? {
+            if key == K::KEY {
+                once(K::KEY, &mut object, response.next_value::<Object<T>>()?.0)?;
+            } else {
+                rest.see(&key, response.next_value::<&RawValue>()?.get());
+            }
+        }
+        let object = object.ok_or_else(|| A::Error::missing_field(K::KEY))?;
+        Ok(Keyed(One { object, error: rest.error() }, PhantomData))
+    }
+}
+
+/// The start of the JSON of a fault in the rest of a response, in any of the contract's shapes.
+#[derive(Default)]
+struct Rest<'a> {
+    error: Option<&'a str>,
+    message: Option<&'a str>,
+    has_code: bool,
+}
+
+impl<'a> Rest<'a> {
+    fn see(&mut self, key: &str, value: &'a str) {
+        match key {
+            _ if NOTHING.contains(&value) => {}
+            "error" | "error_msg" => self.error = Some(value),
+            "message" => self.message = Some(value),
+            "code" => self.has_code = true,
+            _ if is_fault(value) => self.error = Some(value),
+            _ => {}
+        }
+    }
+
+    fn error(self) -> Option<String> {
+        let error = self.error.or(self.message.filter(|_| self.has_code));
+        error.map(|json| json.chars().take(MAX_ERROR).collect())
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) mod query;
 pub(crate) mod timestamp;
 
 pub(crate) use cursor::Cursor;
-pub(crate) use decode::List;
+pub(crate) use decode::{Key, Keyed, List, One};
 pub(crate) use microversion::Microversion;
 pub(crate) use page::Page;
 pub(crate) use parameter::{InvalidValue, Kind, Parameter, Value};

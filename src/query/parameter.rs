@@ -28,9 +28,19 @@ pub struct Parameter {
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Text { min_length: u64, max_length: u64 },
-    Integer { min: i64, max: i64 },
-    Boolean { default: Option<bool> },
+    /// It may be a part of the path.
+    Text {
+        min_length: u64,
+        max_length: u64,
+        in_path: bool,
+    },
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Boolean {
+        default: Option<bool>,
+    },
 }
 
 impl Parameter {
@@ -93,7 +103,7 @@ impl Parameter {
     }
 
     pub(crate) fn check_text(&self, text: &str) -> Result<(), InvalidValue> {
-        let Kind::Text { min_length, max_length } = self.kind else {
+        let Kind::Text { min_length, max_length, in_path } = self.kind else {
             return Err(self.invalid("its value has the wrong type"));
         };
         let length = text.chars().count() as u64;
@@ -104,10 +114,18 @@ impl Parameter {
         } else if text.contains('\0') {
             // One database takes it for a wildcard, another for a text that matches nothing.
             Err(self.invalid("it has a NUL character"))
+        } else if in_path && !is_segment(text) {
+            // It would lead to another path.
+            Err(self.invalid("it can't be a part of a path"))
         } else {
             Ok(())
         }
     }
+}
+
+fn is_segment(text: &str) -> bool {
+    let is_refused = |char: char| char.is_control() || ['/', '\\', '?', '#'].contains(&char);
+    !["", ".", ".."].contains(&text) && !text.contains(is_refused)
 }
 
 /// Why a parameter can't have a value.

@@ -14,7 +14,7 @@ const MAX_MARKER: usize = 100;
 
 /// The parameters of one request, each at most once.
 #[derive(Clone, Default)]
-pub struct Query(Vec<(&'static Parameter, Value)>);
+pub(crate) struct Query(Vec<(&'static Parameter, Value)>);
 
 impl Query {
     pub(crate) fn get(&self, parameter: &'static Parameter) -> Option<&Value> {
@@ -37,6 +37,14 @@ impl Query {
     pub(crate) fn marker(&self) -> Option<&str> {
         match self.get(&MARKER) {
             Some(Value::Text(marker)) => Some(marker),
+            _ => None,
+        }
+    }
+
+    /// The text that was set last.
+    pub(crate) fn last(&self) -> Option<&str> {
+        match self.0.last() {
+            Some((_, Value::Text(text))) => Some(text),
             _ => None,
         }
     }

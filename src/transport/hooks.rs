@@ -21,7 +21,7 @@ pub(crate) struct RequestContext {
 }
 
 /// What a generated client is made of.
-pub struct Server {
+pub(crate) struct Server {
     pub(crate) endpoint: String,
     pub(crate) http: reqwest::Client,
     pub(crate) context: RequestContext,

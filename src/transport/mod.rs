@@ -1,4 +1,4 @@
-//! One page: an attempt, its retries, its token, and what a failed response states. Nothing here knows of
+//! One page or object: an attempt, its retries, its token, and what a failed response states. Nothing here knows of
 //! the pages before and after it.
 
 pub(crate) mod call;
@@ -19,9 +19,9 @@ pub(crate) mod signals;
 pub(crate) mod token_cache;
 
 pub(crate) use hooks::{RequestContext, Server, decode};
+pub(crate) use operation::{Get, OfContract, Row};
 #[cfg(feature = "keystone")]
-pub(crate) use operation::Operation;
-pub(crate) use operation::{Listed, Row};
+pub(crate) use operation::{Operation, Route};
 pub(crate) use retry::RetryPolicy;
 pub(crate) use runtime::Spawned;
-pub(crate) use service::{Outcome, PageRequest, Settings, Transport};
+pub(crate) use service::{Outcome, Request, Settings, Transport};

@@ -1,23 +1,21 @@
-//! [`Operation`]: how one request is sent, as the contract has it. [`Row`]: what a list has.
+//! [`Operation`]: how one request is sent, as the contract has it. [`Get`]: an operation that reads. [`Row`]: what a
+//! list has.
 
 use std::fmt;
 use std::future::Future;
 
+use futures_core::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::hooks::Server;
-use crate::query::{List, Query};
+use crate::query::{Microversion, Query};
 
-/// An operation of a contract, with the values of its parameters. `build.rs` implements it for those that return
-/// one object.
+/// An operation of a contract, with the values of its parameters.
 pub(crate) trait Operation: Sync {
-    /// Its `operationId`.
-    const ID: &'static str;
-    const METHOD: &'static str;
-    /// Its path, with the parameters in braces.
-    const PATH: &'static str;
     /// The body of a successful response, decoded.
     type Body: Send;
+
+    fn route(&self) -> Route;
 
     /// Sends one request.
     fn send(&self, server: Server) -> impl Future<Output = Result<Self::Body, progenitor_client::Error>> + Send;
@@ -38,25 +36,49 @@ pub(crate) trait Operation: Sync {
     }
 }
 
+/// The names of an operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Route {
+    /// Its `operationId`.
+    pub(crate) id: &'static str,
+    pub(crate) method: &'static str,
+    /// Its path, with the parameters in braces.
+    pub(crate) path: &'static str,
+}
+
+/// An operation `get` of the contract, whose response is decoded as `B`. `build.rs` makes one for each.
+pub(crate) struct Get<B> {
+    pub(crate) id: &'static str,
+    pub(crate) path: &'static str,
+    /// The minimum of every request.
+    pub(crate) microversion: Option<Microversion>,
+    /// Sends one request with these parameters, in this project.
+    pub(crate) send: for<'a> fn(&'a Query, &'a str, Server) -> Sent<'a, B>,
+}
+
+pub(crate) type Sent<'a, B> = BoxFuture<'a, Result<B, progenitor_client::Error>>;
+
+impl<B> Clone for Get<B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B> Copy for Get<B> {}
+
+impl<B> fmt::Debug for Get<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
 /// A row of a list of backups: [`Backup`](crate::Backup) or [`BackupDetail`](crate::BackupDetail).
 ///
 /// Only this crate's types implement it.
-pub trait Row: Listed + Clone + fmt::Debug + Send + Sync + Unpin + 'static {
+pub trait Row: OfContract + Clone + fmt::Debug + Send + Sync + Unpin + 'static {
     /// The id of the backup.
     fn id(&self) -> &str;
 }
 
-/// The operation that lists such rows. `build.rs` implements it for each list of the contract.
-pub trait Listed: Sized {
-    /// Its `operationId`.
-    const ID: &'static str;
-    /// Its path, with the parameters in braces.
-    const PATH: &'static str;
-
-    /// Sends one request with these parameters.
-    fn send(
-        query: &Query,
-        project_id: &str,
-        server: Server,
-    ) -> impl Future<Output = Result<List<Self>, progenitor_client::Error>> + Send;
-}
+/// Implemented for the contract's types only.
+pub trait OfContract {}

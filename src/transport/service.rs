@@ -1,7 +1,6 @@
 //! [`Transport`]: a service's address and settings, and how a page is fetched from it.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +9,14 @@ use tokio::time::Instant;
 
 use super::call::{Call, Received};
 use super::hooks::Server;
-use super::operation::{Operation, Row};
+use super::operation::{Get, Operation, Route, Row};
 use super::retry::{Failure, RetryPolicy};
 use super::runtime::{Spawned, on_current_runtime};
 use super::secrets::Secrets;
 use super::signals::Traced;
 use super::token_cache::{Issued, Tokens};
 use crate::generated::OPENSTACK_API_VERSION;
-use crate::query::{Cursor, List, Microversion, Page, Query};
+use crate::query::{Cursor, List, Microversion, One, Page, Query};
 use crate::{Error, Link};
 
 /// A service's address, and the settings of a client.
@@ -65,13 +64,31 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// A page to fetch.
-#[derive(Clone)]
-pub(crate) struct PageRequest {
+/// What is requested of an operation.
+pub(crate) struct Request<B> {
+    pub(crate) operation: Get<B>,
     pub(crate) query: Query,
     pub(crate) microversion: Option<Microversion>,
-    /// Its number in its listing, from 1.
-    pub(crate) page: u64,
+    /// The number of the page in its listing, from 1; none of a single object.
+    pub(crate) page: Option<u64>,
+}
+
+impl<B> Clone for Request<B> {
+    fn clone(&self) -> Self {
+        Self { query: self.query.clone(), ..*self }
+    }
+}
+
+/// What is read of a response's body.
+pub(crate) trait Body: Send + Sized {
+    type Response: Traced + Send + 'static;
+
+    /// The microversion is that which was applied.
+    fn read(
+        received: Received<'_, Self>,
+        microversion: Option<Microversion>,
+        secrets: &Secrets,
+    ) -> Result<Self::Response, Error>;
 }
 
 impl<T> Traced for Page<T> {
@@ -84,32 +101,33 @@ impl<T> Traced for Page<T> {
     }
 }
 
-/// The outcome of one attempt to fetch a page.
-pub(crate) type Outcome<T> = Result<Page<T>, Failure>;
+/// The outcome of one attempt.
+pub(crate) type Outcome<T> = Result<T, Failure>;
 
-/// The operation that fetches a page.
-struct ListPage<'a, T> {
-    request: &'a PageRequest,
+/// A request to the service of a project.
+struct InProject<'a, B> {
+    request: &'a Request<B>,
     project_id: &'a str,
-    row: PhantomData<fn() -> T>,
 }
 
-impl<T: Row> Operation for ListPage<'_, T> {
-    const ID: &'static str = T::ID;
-    const METHOD: &'static str = "GET";
-    const PATH: &'static str = T::PATH;
-    type Body = List<T>;
+impl<B: Send> Operation for InProject<'_, B> {
+    type Body = B;
 
-    fn send(&self, server: Server) -> impl Future<Output = Result<List<T>, progenitor_client::Error>> + Send {
-        T::send(&self.request.query, self.project_id, server)
+    fn route(&self) -> Route {
+        let Get { id, path, .. } = self.request.operation;
+        Route { id, method: "GET", path }
+    }
+
+    fn send(&self, server: Server) -> impl Future<Output = Result<B, progenitor_client::Error>> + Send {
+        (self.request.operation.send)(&self.request.query, self.project_id, server)
     }
 
     fn query(&self) -> Option<&Query> {
-        Some(&self.request.query)
+        self.request.page.map(|_| &self.request.query)
     }
 
     fn page(&self) -> Option<u64> {
-        Some(self.request.page)
+        self.request.page
     }
 }
 
@@ -119,42 +137,51 @@ impl Transport {
         self.settings.tokens.keep_fresh()
     }
 
-    /// Fetches a page in as many attempts as the policy allows. The first one may be in flight already.
-    pub(crate) async fn fetch<T: Row>(
+    /// The deadline of a page or an object that is awaited from now on.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.settings.page_deadline.and_then(|deadline| Instant::now().checked_add(deadline))
+    }
+
+    /// The microversion of a request, which has a minimum of its own: the lowest in which all works; none if every one
+    /// does.
+    pub(crate) fn microversion<B>(
         &self,
-        request: &PageRequest,
+        operation: &Get<B>,
+        query: &Query,
+        minimum: Option<Microversion>,
+    ) -> Option<Microversion> {
+        query.microversion().max(operation.microversion).max(minimum).max(self.settings.microversion)
+    }
+
+    /// Fetches a page or an object in as many attempts as the policy allows. The first one may be in flight already.
+    pub(crate) async fn fetch<B: Body>(
+        &self,
+        request: &Request<B>,
         policy: &RetryPolicy,
         deadline: Option<Instant>,
-        in_flight: Option<Spawned<Outcome<T>>>,
-    ) -> Result<Page<T>, Error> {
+        in_flight: Option<Spawned<Outcome<B::Response>>>,
+    ) -> Result<B::Response, Error> {
         let mut in_flight = in_flight;
         on_current_runtime(|| {
             let start = |attempt, may_renew| self.attempt(request, attempt, may_renew);
-            policy.run(Some(request.page), deadline, in_flight.take(), start)
+            policy.run(request.page, deadline, in_flight.take(), start)
         })
         .await
     }
 
-    /// Makes one attempt to fetch a page.
-    pub(crate) async fn attempt<T: Row>(&self, request: &PageRequest, attempt: u32, may_renew: bool) -> Outcome<T> {
-        let operation = ListPage { request, project_id: &self.project_id, row: PhantomData };
-        self.call(&operation, request.microversion, attempt, may_renew, page).await
-    }
-
-    /// Makes one attempt of an operation, and `read`s its response. A token that the service rejects is renewed, and
-    /// the request repeated, if it `may_renew`. A response that may not be in the microversion is an error.
-    pub(crate) async fn call<O: Operation, T: Traced>(
+    /// Makes one attempt of a request. A token that the service rejects is renewed, and the request repeated, if it
+    /// `may_renew`. A response that may not be in the microversion is an error.
+    pub(crate) async fn attempt<B: Body>(
         &self,
-        operation: &O,
-        microversion: Option<Microversion>,
+        request: &Request<B>,
         attempt: u32,
         may_renew: bool,
-        read: impl Fn(Received<'_, O::Body>, Option<Microversion>, &Secrets) -> Result<T, Error> + Sync,
-    ) -> Result<T, Failure> {
+    ) -> Outcome<B::Response> {
+        let (operation, microversion) = (InProject { request, project_id: &self.project_id }, request.microversion);
         let send = async |token: &Issued, resends| {
             token.header.iter().for_each(|token| self.secrets.add_token(token));
             let call = Call {
-                operation,
+                operation: &operation,
                 endpoint: &self.endpoint,
                 http: &self.http,
                 body_limit: self.settings.body_limit,
@@ -166,7 +193,7 @@ impl Transport {
             };
             call.send(|received| {
                 let applied = self.applied(microversion, &received)?;
-                read(received, applied, &self.secrets)
+                B::read(received, applied, &self.secrets)
             })
             .await
         };
@@ -199,17 +226,46 @@ impl Transport {
     }
 }
 
-fn page<T>(
-    received: Received<'_, List<T>>,
-    microversion: Option<Microversion>,
-    secrets: &Secrets,
-) -> Result<Page<T>, Error> {
-    let Received { body: List { backups, backups_links, count, error }, request_id, .. } = received;
-    if let Some(error) = error {
-        let message = format!("the response has a list and an error: {}", secrets.one_line(&error));
-        return Err(Error::undecodable(request_id, message));
+impl<T: Row> Body for List<T> {
+    type Response = Page<T>;
+
+    fn read(
+        received: Received<'_, Self>,
+        microversion: Option<Microversion>,
+        secrets: &Secrets,
+    ) -> Result<Page<T>, Error> {
+        let Received { body: List { backups, backups_links, count, error }, request_id, .. } = received;
+        refuse(error, "a list", request_id.as_deref(), secrets)?;
+        Ok(Page { backups, count, next: next_page(&backups_links, secrets), request_id, microversion })
     }
-    Ok(Page { backups, count, next: next_page(&backups_links, secrets), request_id, microversion })
+}
+
+impl<T: Send + 'static> Body for One<T> {
+    type Response = (T, Option<String>);
+
+    fn read(received: Received<'_, Self>, _: Option<Microversion>, secrets: &Secrets) -> Result<Self::Response, Error> {
+        let Received { body: One { object, error }, request_id, .. } = received;
+        refuse(error, "an object", request_id.as_deref(), secrets)?;
+        Ok((object, request_id))
+    }
+}
+
+/// An object, and the id of its request.
+impl<T> Traced for (T, Option<String>) {
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        self.1.as_deref()
+    }
+}
+
+/// Refuses a response that reports an error besides what it has.
+fn refuse(error: Option<String>, what: &str, request_id: Option<&str>, secrets: &Secrets) -> Result<(), Error> {
+    let Some(error) = error else { return Ok(()) };
+    let message = format!("the response has {what} and an error: {}", secrets.one_line(&error));
+    Err(Error::undecodable(request_id.map(str::to_owned), message))
 }
 
 /// Where the next link leads. A secret that is sent back as its marker would get into errors and traces.

@@ -10,7 +10,7 @@ use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
 use super::call::Call;
-use super::operation::Operation;
+use super::operation::{Operation, Route};
 use super::retry::Failure;
 use crate::Error;
 
@@ -44,7 +44,7 @@ impl<O: Operation> Call<'_, O> {
         }
         tracing::debug!(
             target: "vbs_client::request",
-            operation = O::ID,
+            operation = self.operation.route().id,
             host = server(self.endpoint).map(|(host, port)| display(format!("{host}:{port}"))),
             page = self.operation.page(),
             attempt = self.attempt,
@@ -61,26 +61,27 @@ impl<O: Operation> Call<'_, O> {
     }
 
     fn span(&self) -> Span {
+        let Route { id, method, path } = self.operation.route();
         let span = tracing::debug_span!(
             target: "vbs_client::request",
             "request",
             otel.name = Empty,
             otel.kind = "client",
             otel.status_code = Empty,
-            operation = O::ID,
-            http.request.method = O::METHOD,
+            operation = id,
+            http.request.method = method,
             http.request.resend_count = Some(self.resends).filter(|resends| *resends > 0),
             http.response.status_code = Empty,
             server.address = Empty,
             server.port = Empty,
-            url.template = O::PATH,
+            url.template = path,
             page = self.operation.page(),
             attempt = self.attempt,
             openstack.request_id = Empty,
             error.type = Empty,
         );
         if !span.is_disabled() {
-            span.record("otel.name", display(format_args!("{} {}", O::METHOD, O::PATH)));
+            span.record("otel.name", display(format_args!("{method} {path}")));
             if let Some((host, port)) = server(self.endpoint) {
                 span.record("server.address", host);
                 span.record("server.port", port);

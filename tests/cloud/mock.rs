@@ -16,7 +16,8 @@ use super::support::{http_client, token, var};
 struct Request {
     /// Another one than that of the token.
     project_id: Option<String>,
-    list: &'static str,
+    /// After the project id: a list, or one backup.
+    path: String,
     query: String,
     microversion: Option<String>,
     with_token: bool,
@@ -27,7 +28,7 @@ struct Request {
 struct Observed {
     status: u16,
     microversion: Option<String>,
-    /// Without their links, which are compared by their `rel`.
+    /// Those of a list, or the one backup; without their links, which are compared by their `rel`.
     rows: Vec<Value>,
     rels: Vec<Vec<String>>,
     count: Value,
@@ -39,7 +40,7 @@ struct Observed {
 
 async fn observe(http: &Client, endpoint: &str, project_id: &str, token: &str, request: &Request) -> Observed {
     let project_id = request.project_id.as_deref().unwrap_or(project_id);
-    let url = format!("{endpoint}/v3/{project_id}/{}?{}", request.list, request.query);
+    let url = format!("{endpoint}/v3/{project_id}/{}?{}", request.path, request.query);
     let mut sent = http.get(url).header("Accept", "application/json");
     if request.with_token {
         sent = sent.header("X-Auth-Token", token);
@@ -60,6 +61,7 @@ async fn observe(http: &Client, endpoint: &str, project_id: &str, token: &str, r
         (path.rsplit('/').next().unwrap().to_owned(), pairs)
     });
     let mut rows = body["backups"].as_array().cloned().unwrap_or_default();
+    rows.extend(body.get("backup").cloned());
     let links = rows.iter_mut().map(|row| row.as_object_mut().and_then(|row| row.remove("links")).unwrap());
     let rel = |link: &Value| link["rel"].as_str().unwrap().to_owned();
     let rels = links.map(|links| links.as_array().unwrap().iter().map(rel).collect()).collect();
@@ -195,7 +197,15 @@ fn any_request(rng: &mut Rng, rows: &[Value], max: Microversion) -> Request {
     let others = [var("CLOUD_OTHER_PROJECT_ID"), "0123456789abcdef".to_owned(), "no_such-id".to_owned()];
     Request {
         project_id: (rng.u8(..40) == 0).then(|| rng.choice(others).unwrap()),
-        list: if rng.bool() { "backups" } else { "backups/detail" },
+        path: match rng.u8(..10) {
+            0 => format!("backups/{}", field(rng, "id")),
+            1 => format!(
+                "backups/{}",
+                rng.choice(["x", "00000000-0000-4000-8000-000000000000", "%C3%A9+b", "a/b"]).unwrap()
+            ),
+            2..6 => "backups".to_owned(),
+            _ => "backups/detail".to_owned(),
+        },
         query,
         microversion: match rng.u8(..6) {
             0 => None,

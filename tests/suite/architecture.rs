@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 7] = [
     &["error", "token"],
     &["transport"],
     &["paging"],
-    &["list", "client"],
+    &["list", "show", "client"],
     &["keystone", "mock", "guide"],
 ];
 

@@ -24,6 +24,7 @@ mod recovery;
 mod reference;
 mod retry;
 mod secrets;
+mod show;
 mod sign_in;
 mod signals;
 mod timeouts;

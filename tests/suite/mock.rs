@@ -323,7 +323,7 @@ fn an_error_is_made_without_a_server() {
     let html = ErrorBuilder::undecodable("<html>").truncated().request_id("req-1").build();
     assert_eq!(
         html.to_string(),
-        "the response is not a list of backups (line 1, column 1); it starts with \"<html>\" (request id req-1)"
+        "the response is not what was requested (line 1, column 1); it starts with \"<html>\" (request id req-1)"
     );
     let old = ErrorBuilder::microversion_not_honored(LATEST, Microversion::new(3, 0)).build();
     assert_eq!(old.to_string(), "the request needs microversion 3.71, but the service applied 3.0");

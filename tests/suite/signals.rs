@@ -129,7 +129,7 @@ async fn events() {
         (3, start("failed", 2, 1), ", \"marker\": \"b\"} duration="),
         (3, start("failed", 2, 1), "error=the request to 127.0.0.1:"),
         (4, start("succeeded", 2, 2), ", \"marker\": \"b\"} status=200 request_id=\"req-77\" rows=1 duration="),
-        (5, start("failed", 1, 1), "error=the response is not a list of backups (line 1, column 0)"),
+        (5, start("failed", 1, 1), "error=the response is not what was requested (line 1, column 0)"),
         (5, start("failed", 1, 1), ": invalid type: sequence, expected "),
     ] {
         let attempt = attempts[line].trim_start();

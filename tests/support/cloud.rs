@@ -158,7 +158,11 @@ async fn forward(mut client: TcpStream, cinder: SocketAddr, log: Arc<Mutex<Seen>
     server.write_all(request.as_bytes()).await.unwrap();
     let mut response = Vec::new();
     server.read_to_end(&mut response).await.unwrap();
-    let path = if request.contains("/backups/detail") { openapi::DETAIL } else { openapi::SUMMARY };
+    let path = match request.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default() {
+        path if path.ends_with("/backups") => openapi::SUMMARY,
+        path if path.ends_with("/backups/detail") => openapi::DETAIL,
+        _ => openapi::SHOW,
+    };
     let token = request.lines().find_map(|line| line.strip_prefix("x-auth-token: ")).unwrap_or_default();
     let result = std::panic::catch_unwind(|| check(path, &String::from_utf8_lossy(&response)));
     {

@@ -11,6 +11,9 @@ pub const SUMMARY: &str = "/v3/{project_id}/backups";
 #[allow(dead_code, reason = "for the tests against a real cloud")]
 pub const DETAIL: &str = "/v3/{project_id}/backups/detail";
 
+/// One backup.
+pub const SHOW: &str = "/v3/{project_id}/backups/{backup_id}";
+
 pub fn load() -> Value {
     static CONTRACT: LazyLock<Value> =
         LazyLock::new(|| yaml_serde::from_str(include_str!("../../openapi/vbs.yaml")).unwrap());
