@@ -22,8 +22,11 @@ const CINDER_13: Microversion = Microversion::new(3, 55);
 const CINDER_16: Microversion = Microversion::new(3, 60);
 /// From here on, which is Cinder 20, what is no project id is no path; before, it is another project.
 const CINDER_20: Microversion = Microversion::new(3, 67);
-/// From here on, a filter that is not known is refused; before, it is ignored.
+/// From here on, a fuzzy filter is known, and a filter that is not known is refused; before, it is ignored.
 const VALIDATES_FILTERS: Microversion = Microversion::new(3, 31);
+/// Cinder's `LIKE_FILTER`. The operator has enabled `name~`, as Cinder's documentation has it. From here on, this
+/// enables `name`, too; before, `name` is refused.
+const LIKE_FILTER: Microversion = Microversion::new(3, 34);
 
 /// An operation of the contract.
 pub(crate) struct Route {
@@ -202,7 +205,11 @@ fn page(
 
     let (filters, unknown): (Vec<_>, Vec<_>) = parameters.into_iter().partition(|(name, _)| {
         let parameter = Parameter::named(name).filter(|parameter| parameter.name != WITH_COUNT.name);
-        parameter.is_some_and(|parameter| parameter.microversion.is_none_or(|needed| version >= needed))
+        parameter.is_some_and(|parameter| match parameter.microversion {
+            Some(LIKE_FILTER) => version >= VALIDATES_FILTERS,
+            Some(needed) => version >= needed,
+            None => !(VALIDATES_FILTERS..LIKE_FILTER).contains(&version),
+        })
     });
     if version >= VALIDATES_FILTERS && !unknown.is_empty() {
         let names: Vec<_> = unknown.into_iter().map(|(name, _)| name).collect();

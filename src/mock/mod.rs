@@ -8,6 +8,7 @@
 //! - With a count, an empty page follows the last one.
 //! - It caps the `limit`, and responds 404 where the marker's backup was deleted.
 //! - `%` and `_` are wildcards in a fuzzy filter.
+//! - Its operator has enabled only the fuzzy filters: from 3.31 to 3.33 it refuses `name`, `status` and `volume_id`.
 //!
 //! [The guide](crate::guide::testing) has a whole test. What a program does with a page or an error alone needs no
 //! server: [`PageBuilder`] and [`ErrorBuilder`] make them, and a [`Row`] is converted into a
@@ -34,7 +35,7 @@
 //!
 //! let requests = cinder.requests();
 //! assert_eq!(requests[0].parameter("name~"), Some("night"));
-//! assert_eq!(requests[0].microversion, Some(vbs_client::Microversion::new(3, 31)));
+//! assert_eq!(requests[0].microversion, Some(vbs_client::Microversion::new(3, 34)));
 //! # Ok(())
 //! # }
 //! ```

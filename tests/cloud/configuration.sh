@@ -52,7 +52,7 @@ PY
 configure_cinder() {                            # configure_cinder FOLDER FILTERS EXTRA_LINES
     mkdir -p "$1/state"
     # Which filters a user who is not an admin may name (microversion 3.31 and
-    # up). "name~" must be listed literally: "name" does not imply it.
+    # up). "name~" must be listed literally: "name" does not imply it. From 3.34 on, "name~" implies "name".
     local quoted
     # shellcheck disable=SC2086  # the words of it, one by one
     quoted=$(printf '"%s", ' $2)

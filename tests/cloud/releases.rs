@@ -260,6 +260,40 @@ async fn count_and_with_count_match_the_database() {
     assert_eq!(pages.iter().map(|page| page.backups.len()).sum::<usize>(), 139);
 }
 
+/// Only `name~` and its like are enabled, which is all that Cinder's documentation says is needed. The vendor's
+/// microversion for them is 3.31.
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn an_exact_filter_beside_a_fuzzy_one_needs_the_contract_s_microversion() {
+    let token = token("demo", "demo").await;
+    let url = format!("{}/v3/{}/backups?name~=night&status=error", var("VBS_ENDPOINT"), var("OS_PROJECT_ID"));
+    let expected: Vec<_> = database()
+        .into_iter()
+        .filter(|row| {
+            row["status"] == "error" && row["display_name"].as_str().is_some_and(|name| name.contains("night"))
+        })
+        .map(|row| row["id"].clone())
+        .collect();
+    for (version, status) in [("volume 3.31", 400), ("volume 3.33", 400), ("volume 3.34", 200)] {
+        let request = http_client().get(&url).header("X-Auth-Token", &token).header("OpenStack-API-Version", version);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{version}");
+        let body: Value = response.json().await.unwrap();
+        if status == 400 {
+            let message = "Invalid filters status are found in query options.";
+            assert_eq!(body["badRequest"]["message"], message, "{version}");
+        } else {
+            let got: Vec<_> = body["backups"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+            assert_eq!(got, expected);
+        }
+    }
+    let cloud = Cloud::plain().await;
+    let request = cloud.client().await.list_backups().name_like("night").status("error");
+    assert!(!expected.is_empty());
+    assert_eq!(ids(&request).await, expected);
+    assert_eq!(request.limit(1).send().await.unwrap().microversion(), Some(Microversion::new(3, 34)));
+}
+
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn microversions_up_to_the_maximum_are_honored() {

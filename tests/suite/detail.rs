@@ -74,7 +74,7 @@ async fn it_is_requested_by_its_own_path() {
     let requests = server.requests();
     assert_eq!(requests[0].path, format!("/v3/{PROJECT_ID}/backups/detail"));
     assert_eq!(requests[0].query, "limit=10&name%7E=night");
-    assert_eq!(requests[0].microversion(), Some("volume 3.31"));
+    assert_eq!(requests[0].microversion(), Some("volume 3.34"));
     assert_eq!(requests[1].path, format!("/v3/{PROJECT_ID}/backups"));
 }
 
@@ -278,7 +278,7 @@ async fn a_requests_microversion_is_sent_and_must_be_honored() {
     request.count().await.unwrap();
     let versions: Vec<_> = cinder.requests().iter().map(|request| request.microversion).collect();
     let sent = |minor| Some(Microversion::new(3, minor));
-    assert_eq!(versions, [None, sent(71), sent(31), sent(64), sent(45)]);
+    assert_eq!(versions, [None, sent(71), sent(34), sent(64), sent(45)]);
 
     let old =
         Server::start(|_, _| Reply::http(200, "OpenStack-API-Version: volume 3.42\r\n", r#"{"backups":[]}"#)).await;

@@ -7,7 +7,7 @@ use vbs_client::{Error, ListBackups, Microversion};
 use crate::support::page;
 use crate::support::server::{Reply, Server};
 
-const FUZZY: Microversion = Microversion::new(3, 31);
+const FUZZY: Microversion = Microversion::new(3, 34);
 
 /// A service that responds with one backup and these microversion headers.
 async fn responding(versions: &'static [&'static str]) -> Server {
@@ -50,7 +50,7 @@ async fn a_filter_without_its_microversion_is_an_error() {
 
 #[tokio::test]
 async fn the_same_or_a_higher_microversion_is_accepted() {
-    for headers in [&["volume 3.31"][..], &["volume 3.71"], &["volume 4.0"], &["compute 2.1, volume 3.31"]] {
+    for headers in [&["volume 3.34"][..], &["volume 3.71"], &["volume 4.0"], &["compute 2.1, volume 3.34"]] {
         let server = responding(headers).await;
         let page = server.client().list_backups().name_like("x").send().await.unwrap();
         assert_eq!(page.backups.len(), 1, "{headers:?}");
@@ -67,7 +67,7 @@ async fn a_request_without_a_minimum_accepts_any_microversion() {
 
 #[tokio::test]
 async fn the_clients_minimum_microversion_is_checked() {
-    let server = responding(&["volume 3.31"]).await;
+    let server = responding(&["volume 3.34"]).await;
     let client = server.builder().microversion(Microversion::new(3, 50)).build().unwrap();
     assert_eq!(refused(client.list_backups().name_like("x")).await, (Microversion::new(3, 50), Some(FUZZY)));
 }
@@ -88,7 +88,7 @@ async fn trust_microversion_accepts_a_missing_header_but_no_lower_one() {
 
 #[tokio::test]
 async fn count_checks_the_microversion() {
-    let server = responding(&["volume 3.31"]).await;
+    let server = responding(&["volume 3.34"]).await;
     let error = server.client().list_backups().count().await.unwrap_err();
     assert!(matches!(error, Error::MicroversionNotHonored { .. }), "{error:?}");
 }

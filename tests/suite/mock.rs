@@ -68,7 +68,7 @@ async fn requests_are_recorded_in_their_order() {
     assert_eq!(first.path, format!("/v3/{}/backups", cinder.project_id()));
     assert_eq!(second.path, format!("/v3/{}/backups/detail", cinder.project_id()));
     let versions = [first, second, third].map(|request| request.microversion);
-    assert_eq!(versions, [Some(Microversion::new(3, 31)), Some(LATEST), None]);
+    assert_eq!(versions, [Some(Microversion::new(3, 34)), Some(LATEST), None]);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_maximum_limit_and_microversion_are_those_of_the_operator() {
     cinder.max_microversion(3, 30);
     let error = cinder.client().list_backups().name_like("night").send().await.unwrap_err();
     assert_eq!(error.status().unwrap(), 406);
-    let message = "Version 3.31 is not supported by the API. Minimum is 3.0 and maximum is 3.30.";
+    let message = "Version 3.34 is not supported by the API. Minimum is 3.0 and maximum is 3.30.";
     assert_eq!(error.fault().unwrap().message, message);
     cinder.client().list_backups().name("nightly-00001").send().await.unwrap();
 }
@@ -195,6 +195,36 @@ async fn a_request_by_hand_is_downgraded_silently() {
         let page: Value = request.send().await.unwrap().json().await.unwrap();
         assert_eq!(page["backups"].as_array().unwrap().len(), rows, "{version:?}");
     }
+}
+
+/// The operator has enabled `name~` and its like, which is all that Cinder's documentation says is needed.
+#[tokio::test]
+async fn an_exact_filter_is_refused_where_only_fuzzy_ones_are_enabled() {
+    let cinder = Cinder::start(rows(70)).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/v3/{}/backups?name~=night&status=error", cinder.url(), cinder.project_id());
+    let by_hand = async |version: &str| {
+        let request = http.get(&url).header("X-Auth-Token", "token").header("OpenStack-API-Version", version);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let client = cinder.client();
+    let right: Vec<_> = client.list_backups().name_like("night").status("error").items().try_collect().await.unwrap();
+    assert!(!right.is_empty() && right.iter().all(|backup| backup.name.as_ref().unwrap().contains("night")));
+    for (version, status) in [("volume 3.31", 400), ("volume 3.33", 400), ("volume 3.34", 200)] {
+        let (got, body) = by_hand(version).await;
+        assert_eq!(got, status, "{version}");
+        if status == 400 {
+            let message = "Invalid filters status are found in query options.";
+            assert_eq!(body["badRequest"]["message"], message, "{version}");
+        } else {
+            assert_eq!(body["backups"].as_array().unwrap().len(), right.len());
+        }
+    }
+    // The service is too old, and says so.
+    cinder.max_microversion(3, 33);
+    let error = client.list_backups().name_like("night").send().await.unwrap_err();
+    assert_eq!(error.status().unwrap(), 406);
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn every_page_is_requested_with_the_callers_parameters() {
     for request in &cinder.requests()[1..] {
         let parameters = ["name~", "status~", "limit"].map(|name| request.parameter(name));
         assert_eq!(parameters, [Some("NIGHT"), Some("e"), Some("5")]);
-        assert_eq!(request.microversion, Some(Microversion::new(3, 31)));
+        assert_eq!(request.microversion, Some(Microversion::new(3, 34)));
         assert_eq!(request.path, format!("/v3/{PROJECT_ID}/backups"));
     }
 }

@@ -47,6 +47,83 @@ fn the_contract_contains_the_vendors_example() {
     openapi::validate(openapi::SUMMARY, 200, &reference);
 }
 
+/// The first row of the vendor's page "Querying Details About VBS Backups (Native OpenStack V3 API)", and the
+/// same with the last row's id and without the project, which that one lacks.
+#[tokio::test]
+async fn a_row_of_the_vendors_details_is_decoded() {
+    let row = json!({
+        "status": "error",
+        "description": null,
+        "links": [
+            {
+                "href": "http://192.168.82.222:8776/v2/b23b579f08c84228b9b4673c46f0c442/backups/1d1139d8-8989-49d3-8aa1-83eb691e6db2",
+                "rel": "self"
+            },
+            {
+                "href": "http://192.168.82.222:8776/b23b579f08c84228b9b4673c46f0c442/backups/1d1139d8-8989-49d3-8aa1-83eb691e6db2",
+                "rel": "bookmark"
+            }
+        ],
+        "availability_zone": null,
+        "volume_id": "2748f2f2-4394-4e6e-af8d-8dd34496c024",
+        "fail_reason": "Connection to swift failed: [Errno 111] ECONNREFUSED",
+        "id": "1d1139d8-8989-49d3-8aa1-83eb691e6db2",
+        "size": 1,
+        "object_count": null,
+        "container": "volumebackups",
+        "name": null,
+        "created_at": "2013-06-27T08:48:03.000000",
+        "os-backup-project-attr:project_id": "b23b579f08c84228b9b4673c46f0c442",
+        "snapshot_id": "66a574c0-4415-499e-b0b1-3f340d7f7932",
+        "updated_at": "2019-03-27T12:36:17.596602",
+        "data_timestamp": "2019-03-16T11:56:00.917245",
+        "has_dependent_backups": false,
+        "is_incremental": false
+    });
+    let mut later = row.clone();
+    later["id"] = json!("b3cf7a16-decc-4beb-8077-682737d94a58");
+    later.as_object_mut().unwrap().remove("os-backup-project-attr:project_id");
+    let body = json!({"backups": [row, later]});
+    openapi::validate(openapi::DETAIL, 200, &body);
+    let server = Server::start(move |request, _| request.page(&body)).await;
+    let page = server.client().list_backups_detail().send().await.unwrap();
+    let [first, second] = &page.backups[..] else { panic!("{page:?}") };
+    assert_eq!((first.object_count, first.is_incremental, first.description.as_deref()), (None, false, None));
+    let project_id = Some("b23b579f08c84228b9b4673c46f0c442");
+    assert_eq!((first.project_id.as_deref(), second.project_id.as_deref()), (project_id, None));
+    assert_eq!(first.created_at, "2013-06-27T08:48:03Z".parse().unwrap());
+}
+
+/// Viewers and other generators do not show extensions.
+#[test]
+fn descriptions_state_what_extensions_do() {
+    let contract = openapi::load();
+    let components = &contract["components"];
+    let parameters = components["parameters"].as_object().unwrap();
+    let schemas = components["schemas"].as_object().unwrap().values();
+    let fields = schemas.filter_map(|schema| schema["properties"].as_object());
+    let known = components["schemas"]["BackupStatus"]["x-extensible-enum"].as_array().unwrap();
+    let (mut versions, mut statuses, mut fuzzy) = (0, 0, 0);
+    for (name, described) in parameters.iter().chain(fields.flatten()) {
+        let description = described["description"].as_str().unwrap();
+        if let Some(version) = described["x-openstack"]["min-ver"].as_str() {
+            assert!(description.contains(&format!("Since microversion {version}")), "{name}: {description}");
+            versions += 1;
+        }
+        if described.to_string().contains("/BackupStatus\"") {
+            for status in known {
+                assert!(description.contains(&format!("`{}`", status.as_str().unwrap())), "{name}: {description}");
+            }
+            statuses += 1;
+        }
+        if described["name"].as_str().is_some_and(|name| name.ends_with('~')) {
+            assert!(description.contains("Cinder enables no `~` filter by default"), "{name}: {description}");
+            fuzzy += 1;
+        }
+    }
+    assert!(versions >= 8 && statuses >= 2 && fuzzy >= 3, "{versions} {statuses} {fuzzy}");
+}
+
 #[tokio::test]
 async fn missing_and_unknown_fields_are_accepted() {
     for (body, expected) in [

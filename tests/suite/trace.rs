@@ -16,7 +16,7 @@ fn the_trace_contains_everything_but_secrets() {
 async fn trace() {
     let trace = Trace::begin();
 
-    let headers = "X-OpenStack-Request-Id: req-77\r\nOpenStack-API-Version: volume 3.31\r\n";
+    let headers = "X-OpenStack-Request-Id: req-77\r\nOpenStack-API-Version: volume 3.34\r\n";
     let reply = |status, body: String| closing(status, headers, body);
     let named = |id: &str| {
         page(&[id, &format!("{id}-last")], Some(&format!("marker={id}-last")))
