@@ -230,7 +230,7 @@ pub async fn compare(requests: usize) {
     let http = http_client();
     let (cinder, project_id, token) = (var("VBS_ENDPOINT"), var("OS_PROJECT_ID"), token("demo", "demo").await);
     let mut rng = Rng::with_seed(12);
-    let any: Vec<_> = (0..requests).map(|_| any_request(&mut rng, &database, max)).collect();
+    let any: Vec<_> = (0..requests).map(|_| any_request(&mut rng, database, max)).collect();
     let compared = any.into_iter().map(|request| {
         let (http, cinder, project_id, token, mock) = (&http, &cinder, &project_id, &token, &mock);
         async move {

@@ -205,7 +205,7 @@ async fn every_detail_of_every_row_matches_the_database() {
         // The first microversion and the last one, and each that adds a field, with the one before it.
         for minor in [0, max.minor(), 17, 18, 42, 43, 55, 56, 63, 64] {
             let version = Microversion::new(3, minor);
-            let rows = if [0, max.minor()].contains(&minor) { &rows[..] } else { &rows[..100] };
+            let rows = if [0, max.minor()].contains(&minor) { rows } else { &rows[..100] };
             let request = client.list_backups_detail().microversion(version);
             let page = match request.clone().limit(100).send().await {
                 Ok(page) => page,
@@ -268,7 +268,7 @@ async fn an_exact_filter_beside_a_fuzzy_one_needs_the_contract_s_microversion() 
     let token = token("demo", "demo").await;
     let url = format!("{}/v3/{}/backups?name~=night&status=error", var("VBS_ENDPOINT"), var("OS_PROJECT_ID"));
     let expected: Vec<_> = database()
-        .into_iter()
+        .iter()
         .filter(|row| {
             row["status"] == "error" && row["display_name"].as_str().is_some_and(|name| name.contains("night"))
         })
