@@ -47,7 +47,7 @@ fn main() {
 fn generate() -> Result<(), String> {
     let document = contract::document(&read(CONTRACT)?)?;
     let mut contract = Contract::load(&document)?;
-    for (name, object) in &contract.schemas.structs {
+    for (name, object) in contract.schemas.structs.iter().filter(|(name, _)| !contract.is_envelope(name)) {
         if let Some(number) = &object.number {
             let what = "is a number, so its type has neither `Eq` nor `Hash`";
             println!("cargo::warning={CONTRACT}: schema `{name}`: property `{number}` {what}");

@@ -1,13 +1,13 @@
 //! progenitor's client, and what is changed in it: the names on the wire, and how a body is decoded. A change that finds
 //! nothing to change is an error.
 
-use std::panic;
+use std::{env, panic};
 
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypePatch};
 use quote::{ToTokens, quote};
 use syn::visit_mut::{self, VisitMut};
 
-use crate::contract::{Contract, Operation, Parameter, Returns};
+use crate::contract::{Contract, Operation, Returns};
 use crate::schema::{Field, RUST_TYPES, type_name};
 use crate::{feature, text};
 
@@ -17,8 +17,13 @@ pub fn generate(contract: &mut Contract<'_>) -> Result<syn::File, String> {
     let tokens = panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&document))
         .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
         .map_err(text)?;
+    let tokens = match &env::args().skip(1).collect::<Vec<_>>()[..] {
+        // Cargo passes no arguments. The tests do, to see what another version of progenitor would do to this.
+        [old, new] => tokens.to_string().replace(old, new).parse().map_err(text)?,
+        _ => tokens,
+    };
     let mut file = syn::parse2(tokens).map_err(text)?;
-    let mut changes = Changes { contract, operation: String::new(), restored: Vec::new(), decoders: Vec::new() };
+    let mut changes = Changes { contract, operation: String::new(), found: Vec::new() };
     changes.visit_file_mut(&mut file);
     changes.check()?;
     Ok(file)
@@ -68,35 +73,75 @@ struct Changes<'a, 'b> {
     contract: &'a mut Contract<'b>,
     /// The method that is being changed.
     operation: String,
-    /// The methods and parameters whose wire names were restored.
-    restored: Vec<(String, String)>,
-    /// The methods that decode a response.
-    decoders: Vec<String>,
+    /// What was there to be changed, or is relied on.
+    found: Vec<String>,
 }
 
 impl Changes<'_, '_> {
     fn check(&self) -> Result<(), String> {
-        let found = |times: usize, what: String| match times {
-            1 => Ok(()),
-            _ => Err(format!("progenitor's code {what} in {times} places, where 1 was expected")),
-        };
-        for operation in &self.contract.operations {
-            let id = &operation.id;
-            let decoders = self.decoders.iter().filter(|decoder| *decoder == id);
-            found(decoders.count(), format!("decodes the response of operation `{id}`"))?;
-            for Parameter { wire, rust, .. } in self.contract.query_of(operation) {
-                let times = self.restored.iter().filter(|(of, parameter)| of == id && parameter == rust).count();
-                found(times, format!("has parameter `{wire}` of operation `{id}`"))?;
+        for what in self.expected() {
+            match self.found.iter().filter(|found| **found == what).count() {
+                1 => {}
+                times => return Err(format!("progenitor's code {what} in {times} places, where 1 was expected")),
             }
         }
-        for (name, object) in self.contract.schemas.structs.iter().filter(|(name, _)| !self.contract.is_envelope(name))
-        {
-            if let Some(field) = object.fields.iter().find(|field| field.rust_type.is_none()) {
-                return Err(format!("progenitor's code has no field for property `{}` of schema `{name}`", field.wire));
-            }
+        match self.replaced().map(|name| has_type(&name)).find(|what| self.found.contains(what)) {
+            Some(what) => Err(format!("progenitor's code {what}, which was to be replaced")),
+            None => Ok(()),
         }
-        Ok(())
     }
+
+    fn expected(&self) -> Vec<String> {
+        let Contract { operations, ids, schemas, .. } = &*self.contract;
+        let each = |id: &String| ["decodes the response", "calls `pre`", "calls `exec`"].map(|what| of(what, id));
+        let mut expected: Vec<_> = ids.iter().flat_map(each).collect();
+        for operation in operations {
+            let names = self.contract.query_of(operation).iter().map(|parameter| sends(&parameter.rust));
+            let path = operation.path_parameters().iter().map(|parameter| takes(&parameter.rust));
+            expected.extend(names.chain(path).chain([takes("project_id")]).map(|what| of(&what, &operation.id)));
+        }
+        for (name, object) in schemas.structs.iter().filter(|(name, _)| !self.contract.is_envelope(name)) {
+            expected.push(has_type(name));
+            expected.extend((!operations.is_empty()).then(|| has_derives(name)));
+            expected.extend(object.fields.iter().map(|field| has_field(name, &field.rust)));
+        }
+        expected
+    }
+
+    /// The types that this crate has in place of generated ones.
+    fn replaced(&self) -> impl Iterator<Item = String> {
+        let Contract { operations, schemas, .. } = &*self.contract;
+        let responses = operations.iter().map(|operation| &operation.response);
+        let responses = responses.filter(|name| self.contract.is_envelope(name)).cloned();
+        let enums = schemas.open_enums.iter().map(|set| set.name.clone());
+        RUST_TYPES.iter().map(|(name, _)| type_name(name)).chain(responses).chain(enums)
+    }
+}
+
+// What is looked for in progenitor's code.
+
+fn of(what: &str, operation: &str) -> String {
+    format!("{what} of operation `{operation}`")
+}
+
+fn takes(argument: &str) -> String {
+    format!("takes an argument `{argument}`")
+}
+
+fn sends(parameter: &str) -> String {
+    format!("sends parameter `{parameter}`")
+}
+
+fn has_type(name: &str) -> String {
+    format!("has a type `{name}`")
+}
+
+fn has_derives(name: &str) -> String {
+    format!("has `non_exhaustive` and `PartialEq` on type `{name}`")
+}
+
+fn has_field(name: &str, field: &str) -> String {
+    format!("has a field `{field}` in type `{name}`")
 }
 
 impl VisitMut for Changes<'_, '_> {
@@ -104,8 +149,16 @@ impl VisitMut for Changes<'_, '_> {
         self.operation = method.sig.ident.to_string();
         if let Some(operation) = self.contract.operations.iter_mut().find(|found| found.id == self.operation) {
             operation.arguments = method.sig.inputs.iter().filter_map(argument).collect();
+            self.found.extend(operation.arguments.iter().map(|name| of(&takes(name), &operation.id)));
         }
         visit_mut::visit_impl_item_fn_mut(self, method);
+    }
+
+    fn visit_expr_method_call_mut(&mut self, call: &mut syn::ExprMethodCall) {
+        visit_mut::visit_expr_method_call_mut(self, call);
+        if code(&call.receiver) == "self" {
+            self.found.push(of(&format!("calls `{}`", call.method), &self.operation));
+        }
     }
 
     /// The first argument of `QueryParam::new("rust_name", ..)` becomes the wire name.
@@ -118,7 +171,7 @@ impl VisitMut for Changes<'_, '_> {
             let rust = name.value();
             if let Some(parameter) = self.contract.parameters.iter().find(|parameter| parameter.rust == rust) {
                 *name = syn::LitStr::new(&parameter.wire, name.span());
-                self.restored.push((self.operation.clone(), rust));
+                self.found.push(of(&sends(&rust), &self.operation));
             }
         }
     }
@@ -127,18 +180,29 @@ impl VisitMut for Changes<'_, '_> {
     fn visit_expr_path_mut(&mut self, path: &mut syn::ExprPath) {
         if code(path) == "ResponseValue :: from_response" {
             *path = syn::parse_quote!(crate::transport::decode);
-            self.decoders.push(self.operation.clone());
+            self.found.push(of("decodes the response", &self.operation));
         }
     }
 
+    fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
+        self.found.push(has_type(&item.ident.to_string()));
+    }
+
     fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
+        let name = item.ident.to_string();
+        self.found.push(has_type(&name));
+        let attributes: String = item.attrs.iter().map(code).collect();
+        if ["non_exhaustive", "PartialEq"].iter().all(|part| attributes.contains(part)) {
+            self.found.push(has_derives(&name));
+        }
         let described = feature("SCHEMARS") && !self.contract.operations.is_empty();
-        let object = self.contract.schemas.structs.get_mut(&item.ident.to_string());
+        let object = self.contract.schemas.structs.get_mut(&name);
         for field in object.into_iter().flat_map(|object| &mut object.fields) {
             let named = |item: &&mut syn::Field| item.ident.as_ref().is_some_and(|name| *name == field.rust);
             if let Some(item) = item.fields.iter_mut().find(named) {
-                item.attrs = attributes(field, &item.ty, described);
+                item.attrs = self::attributes(field, &item.ty, described);
                 field.rust_type = Some(item.ty.clone());
+                self.found.push(has_field(&name, &field.rust));
             }
         }
     }

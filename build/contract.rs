@@ -13,8 +13,9 @@ pub const ROOT: &str = "/v3/{project_id}/";
 /// another one.
 const TAKEN: &str = "clone concurrency count header_map info items microversion new page pages parameter parameters \
     prefetch project_id request response resume_at retry send url with";
-/// Methods of `Client`: an operation needs another name.
-const METHODS: &str = "baseurl builder client clone endpoint from_cloud from_env new new_with_client project_id";
+/// Methods of `Client`, or of the generated one: an operation needs another name.
+const METHODS: &str = "api_version baseurl builder client clone endpoint exec from_cloud from_env inner new \
+    new_with_client post pre project_id";
 /// Methods of the mock's rows: a field needs another name.
 const ROW: &str = "clone dated id made_up new set_links set_sort_time sort_time text_of";
 /// The lists that the crate's own code knows, with the types of their rows.
@@ -31,6 +32,8 @@ pub struct Contract<'a> {
     pub document: Value,
     pub schemas: Schemas<'a>,
     pub operations: Vec<Operation>,
+    /// Those of all operations, also of the one that signs in.
+    pub ids: Vec<String>,
     /// Those of every list.
     pub parameters: Vec<Parameter>,
     /// The names of headers, with the constants that have them.
@@ -150,7 +153,8 @@ impl<'a> Contract<'a> {
         let mut headers = vec![("X_AUTH_TOKEN".to_owned(), header(&token["name"], "security scheme `token`")?)];
         headers.extend(HEADERS.map(|name| (name.replace('-', "_").to_uppercase(), name.to_lowercase())));
         let document = simple_document(document, simple, &schemas);
-        Ok(Self { document, schemas, operations, parameters, headers })
+        let ids = operations.iter().map(|operation| operation.id.clone()).collect();
+        Ok(Self { document, schemas, operations, ids, parameters, headers })
     }
 
     /// Whether a type is that of a response that only holds others: users do not see it.
@@ -188,7 +192,8 @@ impl<'a> Contract<'a> {
         let post = json!({"operationId": id, "requestBody": body, "responses": {"201": json_body(&answer)}});
         let paths = Map::from_iter([(path.clone(), json!({"post": post}))]);
         let document = simple_document(document, paths, &schemas);
-        Ok(Self { document, schemas, operations: Vec::new(), parameters: Vec::new(), headers })
+        let ids = vec![id.as_str().unwrap_or_default().to_owned()];
+        Ok(Self { document, schemas, operations: Vec::new(), ids, parameters: Vec::new(), headers })
     }
 }
 
@@ -236,6 +241,13 @@ fn operation(
     if !path.starts_with(ROOT) {
         return Err(format!("path `{path}`: it does not begin with {ROOT}"));
     }
+    let is_segment = |segment: &str| {
+        let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(segment);
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    if let Some(other) = path.split('/').skip(1).find(|segment| !is_segment(segment)) {
+        return Err(format!("path `{path}`: `{other}` is neither a word nor a parameter in braces"));
+    }
     let methods = item.as_object().into_iter().flat_map(Map::keys);
     if let Some(key) = methods.clone().find(|key| *key != "get") {
         return Err(match key.as_str() {
@@ -247,7 +259,9 @@ fn operation(
         });
     }
     let get = &item["get"];
-    let id = get["operationId"].as_str().filter(|id| is_rust_name(id) && !METHODS.split(' ').any(|taken| taken == *id));
+    let id = get["operationId"]
+        .as_str()
+        .filter(|id| is_rust_name(id) && !METHODS.split_whitespace().any(|taken| taken == *id));
     let id = id.ok_or_else(|| format!("path `{path}`: its operationId is not a Rust name in snake case, or taken"))?;
     let place = format!("operation `{id}`");
     let fault = |what: String| format!("{place}: {what}");
@@ -276,10 +290,15 @@ fn operation(
         kept.push(simple);
         all.extend(read);
     }
+    check_names(&in_path)?;
+    check_names(&query)?;
     let known = |name: &str| name == "project_id" || in_path.iter().any(|known: &Parameter| known.wire == name);
-    let names = path.split(['{', '}']).skip(1).step_by(2);
-    if let Some(missing) = names.clone().find(|name| !known(name)) {
+    let mut names = path.split(['{', '}']).skip(1).step_by(2);
+    if let Some(missing) = names.find(|name| !known(name)) {
         return Err(fault(format!("there is no parameter for `{{{missing}}}` in its path")));
+    }
+    if path.matches('{').count() != 1 + in_path.len() {
+        return Err(fault("its path has a parameter twice".to_owned()));
     }
     if !kept.iter().any(|kept| kept["name"] == "project_id") {
         return Err(fault("it has no parameter `project_id`".to_owned()));
@@ -378,9 +397,13 @@ fn check_operations(operations: &[Operation], schemas: &Schemas<'_>) -> Result<(
             return Err(format!("operation `{id}`: it is not there, or its rows are not the schema `{row}`"));
         }
     }
+    let shape = |operation: &Operation| operation.path.split(['{', '}']).step_by(2).collect::<String>();
     for (at, operation) in operations.iter().enumerate() {
         if operations.iter().take(at).any(|other| other.id == operation.id) {
             return Err(format!("operation `{}`: it is there twice", operation.id));
+        }
+        if let Some(other) = operations.iter().take(at).find(|other| shape(other) == shape(operation)) {
+            return Err(format!("operation `{}`: its path is that of `{}`, too", operation.id, other.id));
         }
     }
     // The mock's rows have the fields of all lists, and the mock keeps them in one order.
@@ -457,8 +480,8 @@ fn read_parameter(
     }
 }
 
-/// Checks that no two are the same, and that paging has what it needs.
-fn check_paging(parameters: &[Parameter]) -> Result<(), String> {
+/// Checks that no two are the same.
+fn check_names(parameters: &[Parameter]) -> Result<(), String> {
     for (at, parameter) in parameters.iter().enumerate() {
         let Parameter { wire, rust, .. } = parameter;
         let before = parameters.iter().take(at);
@@ -471,6 +494,11 @@ fn check_paging(parameters: &[Parameter]) -> Result<(), String> {
             return Err(format!("parameter `{wire}`: {what}: give it another one as x-rust-name"));
         }
     }
+    Ok(())
+}
+
+/// Checks that paging has what it needs.
+fn check_paging(parameters: &[Parameter]) -> Result<(), String> {
     for (name, kind) in PAGING {
         let found = parameters.iter().find(|parameter| parameter.rust == name);
         let found = found.ok_or_else(|| format!("parameter `{name}`: it is not there, and paging needs it"))?;

@@ -33,9 +33,6 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
         }
     });
     Ok(quote! {
-        use crate::query::{Kind, Microversion, One, Parameter, Value};
-        use crate::transport::Get;
-
         #headers
 
         /// The types of the contract that users see.
@@ -45,10 +42,8 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
 
         /// Every query parameter, in the contract's order.
         pub(crate) mod parameters {
-            use super::*;
-
-            pub(crate) static PARAMETERS: &[&Parameter] = &[#(&#statics),*];
-            #(pub(crate) static #statics: Parameter = #entries;)*
+            pub(crate) static PARAMETERS: &[&crate::Parameter] = &[#(&#statics),*];
+            #(pub(crate) static #statics: crate::Parameter = #entries;)*
         }
 
         impl<T> crate::ListBackups<T> {
@@ -83,19 +78,19 @@ fn entry(parameter: &Parameter) -> TokenStream {
     let kind = match kind {
         Kind::Text { min, max, .. } => {
             let (min, max) = (min.map_or(0, i64::unsigned_abs), max.map_or(u64::MAX, i64::unsigned_abs));
-            quote!(Kind::Text { min_length: #min, max_length: #max, in_path: #in_path })
+            quote!(crate::query::Kind::Text { min_length: #min, max_length: #max, in_path: #in_path })
         }
         Kind::Integer { min, max } => {
             let (min, max) = (min.unwrap_or(i64::MIN), max.unwrap_or(i64::MAX));
-            quote!(Kind::Integer { min: #min, max: #max })
+            quote!(crate::query::Kind::Integer { min: #min, max: #max })
         }
         Kind::Boolean { default } => {
             let default = option(*default);
-            quote!(Kind::Boolean { default: #default })
+            quote!(crate::query::Kind::Boolean { default: #default })
         }
     };
     quote! {
-        Parameter { name: #wire, rust_name: #rust, description: #description, microversion: #microversion, kind: #kind }
+        crate::Parameter { name: #wire, rust_name: #rust, description: #description, microversion: #microversion, kind: #kind }
     }
 }
 
@@ -123,7 +118,7 @@ fn setter(parameter: &Parameter) -> TokenStream {
         #[doc = #doc]
         #deprecated
         pub fn #name(self, value: #argument) -> Self {
-            self.with(&parameters::#entry, Value::#value)
+            self.with(&parameters::#entry, crate::query::Value::#value)
         }
     }
 }
@@ -189,13 +184,17 @@ fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream,
         let (variant, value) = match parameter.kind {
             // It was set, because the method has it as an argument.
             _ if parameter.in_path => {
-                return Ok(quote!(match query.get(&#entry) { Some(Value::Text(value)) => value.as_str(), _ => "" }));
+                return Ok(
+                    quote!(match query.get(&#entry) { Some(crate::query::Value::Text(value)) => value.as_str(), _ => "" }),
+                );
             }
             Kind::Text { .. } => (quote!(Text), quote!(value.as_str())),
             Kind::Integer { .. } => (quote!(Integer), quote!(*value)),
             Kind::Boolean { .. } => (quote!(Boolean), quote!(*value)),
         };
-        Ok(quote!(match query.get(&parameters::#entry) { Some(Value::#variant(value)) => Some(#value), _ => None }))
+        Ok(
+            quote!(match query.get(&parameters::#entry) { Some(crate::query::Value::#variant(value)) => Some(#value), _ => None }),
+        )
     };
     let arguments = arguments.iter().map(argument).collect::<Result<Vec<_>, String>>()?;
     let (method, microversion) = (format_ident!("{id}"), version(*microversion));
@@ -216,7 +215,7 @@ fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream,
             let id = if has_id { quote!(|object| Some(&object.id)) } else { quote!(|_| None) };
             let body = match property {
                 Some(_) => quote!(response.0),
-                None => quote!(One { object: response, error: None }),
+                None => quote!(crate::query::One { object: response, error: None }),
             };
             let object = format_ident!("{object}");
             (quote!(Show<types::#object>), quote!(, #id), body)
@@ -234,8 +233,8 @@ fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream,
         #[doc = #doc]
         #deprecated
         pub fn #method(&self #(, #setters: impl Into<String>)*) -> crate::#request {
-            #(static #names: Parameter = #values;)*
-            let operation = Get {
+            #(static #names: crate::Parameter = #values;)*
+            <crate::#request>::new(self, crate::transport::Get {
                 id: #id,
                 path: #path,
                 microversion: #microversion,
@@ -243,14 +242,13 @@ fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream,
                     let response = Client::from(server).#method(#(#arguments),*).await?.into_inner();
                     Ok(#body)
                 }),
-            };
-            <crate::#request>::new(self, operation #with) #(.with(&#names, #setters))*
+            } #with) #(.with(&#names, #setters))*
         }
     })
 }
 
 fn version(microversion: Option<(u32, u32)>) -> TokenStream {
-    option(microversion.map(|(major, minor)| quote!(Microversion::new(#major, #minor))))
+    option(microversion.map(|(major, minor)| quote!(crate::Microversion::new(#major, #minor))))
 }
 
 /// The names of the headers, which nothing else may know.

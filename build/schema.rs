@@ -14,9 +14,10 @@ use crate::contract::{bounds, is_rust_name, known_keys, microversion};
 
 /// Types of this crate: their `x-rust-type`, and what they are in Rust.
 pub const RUST_TYPES: [(&str, &str); 2] = [("timestamp", "::jiff::Timestamp"), ("secret", "crate::keystone::Secret")];
-/// Public names of this crate, which a schema can't have, too.
+/// Public names of this crate, and those of generated code, which a schema can't have, too.
 const TAKEN: &str = "Client ClientBuilder Cursor Error Fault Items ListBackups Microversion Page Pages Parameter \
-    ParseCursorError ParseMicroversionError RetryPolicy Row Show Token TokenFn TokenProvider UnknownValue";
+    ParseCursorError ParseMicroversionError RetryPolicy Row Show Token TokenFn TokenProvider UnknownValue \
+    ByteStream ClientHooks ClientInfo Fields OperationInfo RequestBuilderExt ResponseValue";
 /// What any schema can have.
 const KEYS: &str = "title description nullable example deprecated readOnly";
 /// What a property can have besides.

@@ -172,14 +172,22 @@ fn the_docs_parameter_table_matches_the_contract() {
 
 /// Runs the build script on a contract: the generated code, or the error message.
 fn build(contract: &str) -> Result<String, String> {
+    build_with(contract, &[]).0
+}
+
+/// The same with arguments, and with all that the build script says.
+fn build_with(contract: &str, arguments: &[&str]) -> (Result<String, String>, String) {
     static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let root: PathBuf =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("contract-{}-{number}", std::process::id()));
     fs::create_dir_all(root.join("openapi")).unwrap();
     fs::write(root.join("openapi/vbs.yaml"), contract).unwrap();
+    fs::write(root.join("openapi/keystone.yaml"), include_str!("../../openapi/keystone.yaml")).unwrap();
     let output = Command::new(env!("CONTRACT_BUILD_SCRIPT"))
+        .args(arguments)
         .env("CARGO_MANIFEST_DIR", &root)
+        .env("CARGO_FEATURE_MOCK", "1")
         .env("OUT_DIR", &root)
         .output()
         .unwrap();
@@ -193,7 +201,17 @@ fn build(contract: &str) -> Result<String, String> {
             .to_owned()),
     };
     fs::remove_dir_all(root).unwrap();
-    result
+    (result, said)
+}
+
+/// All of the edits whose message is not the one that is expected: its start, and another part.
+fn check_messages<'a>(edits: impl IntoIterator<Item = (String, String, &'a str)>, arguments: &[&str]) {
+    let wrong = edits.into_iter().filter_map(|(contract, start, part)| {
+        let said = build_with(&contract, arguments).0.map_or_else(|said| said, |code| format!("{} bytes", code.len()));
+        (!said.starts_with(&start) || !said.contains(part)).then(|| format!("{start}.. {part}\n    {said}"))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 const CONTRACT: &str = include_str!("../../openapi/vbs.yaml");
@@ -227,7 +245,7 @@ fn a_new_parameter_in_the_contract_generates_its_setter() {
     assert!(generated.contains(
         "Backups of about that time.\n\nSent as `zz-created~`. At most 30 characters.\n\nNeeds microversion **3.60**"
     ));
-    assert!(generated.contains("microversion: Some(Microversion::new(3u32, 60u32))"));
+    assert!(generated.contains("microversion: Some(crate::Microversion::new(3u32, 60u32))"));
 }
 
 #[test]
@@ -508,13 +526,260 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with("        name: &name\n          description: The backup's name, if it has one.\n          type: string\n          nullable: true\n", "        name: &name\n          type: string\n").replacen("        name: *name\n", "        name: {type: string, nullable: true}\n", 1), "schema `Backup`: property `name`: ", "it is another one than in `BackupDetail`"),
     ];
     assert!(edits.len() >= 80, "{}", edits.len());
-    let wrong = edits.into_iter().filter_map(|(contract, place, fault)| {
-        let said = build(&contract).map_or_else(|said| said, |code| format!("{} bytes of code", code.len()));
-        let place = format!("openapi/vbs.yaml: {place}");
-        (!said.starts_with(&place) || !said.contains(fault)).then(|| format!("{place}.. {fault}\n    {said}"))
-    });
-    let wrong: Vec<_> = wrong.collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    check_messages(
+        edits.into_iter().map(|(contract, place, part)| (contract, format!("openapi/vbs.yaml: {place}"), part)),
+        &[],
+    );
+}
+
+const RESPONSES: &str = "{'200': {headers: {OpenStack-API-Version: {}, x-openstack-request-id: {}}, content: {application/json: {schema: SCHEMA}}}}";
+const SHOW_ZZ: &str = "  /v3/{project_id}/zz/{zz_id}/parts/{part_id}:
+    get:
+      operationId: show_zz
+      summary: Show a part
+      x-openstack: {min-ver: '3.60'}
+      parameters:
+        - $ref: '#/components/parameters/project_id'
+        - {name: zz_id, in: path, required: true, description: Its id., schema: {type: string}}
+        - {name: part_id, in: path, required: true, description: Its part., schema: {type: string, minLength: 1}}
+      responses: RESPONSES
+";
+const LIST_ZZ: &str = "  /v3/{project_id}/backups/trash:
+    get:
+      operationId: list_zz
+      summary: List what was deleted
+      x-openstack: {min-ver: '3.60'}
+      parameters: *parameters
+      responses: RESPONSES
+";
+
+/// The contract with another operation, whose response is of this schema.
+fn with_operation(operation: &str, schema: &str) -> String {
+    let operation = operation.replace("RESPONSES", RESPONSES).replace("SCHEMA", schema);
+    with("\ncomponents:\n", &format!("\n{operation}\ncomponents:\n"))
+}
+
+const PART: &str = "{type: object, required: [part], properties: {part: {type: object, required: [id], properties: {id: {type: string}}}}}";
+const BACKUPS: &str = "{$ref: '#/components/schemas/BackupList'}";
+
+#[test]
+fn a_new_operation_in_the_contract_is_a_method() {
+    let minimum = "microversion: Some(crate::Microversion::new(3u32, 60u32)),";
+    let show = build(&with_operation(SHOW_ZZ, PART)).unwrap();
+    for part in [
+        "/**Show a part.",
+        "`zz_id`: Its id.\n\n`part_id`: Its part.\n\nNeeds microversion **3.60**",
+        "pub fn show_zz(\n        &self,\n        zz_id: impl Into<String>,\n        part_id: impl Into<String>,\n    ) -> crate::Show<types::ShowZzResponsePart>",
+        "const KEY: &'static str = \"part\";",
+        "path: \"zz/{zz_id}/parts/{part_id}\",",
+        minimum,
+    ] {
+        assert!(show.contains(part), "{part}");
+    }
+    // Its row is that of another list, too.
+    let list = build(&with_operation(LIST_ZZ, BACKUPS)).unwrap();
+    for part in [
+        "/**List what was deleted.",
+        "pub fn list_zz(&self) -> crate::ListBackups<types::Backup>",
+        "path: \"backups/trash\",",
+        minimum,
+    ] {
+        assert!(list.contains(part), "{part}");
+    }
+    assert_eq!(list.matches("impl crate::Row for types::Backup ").count(), 1);
+    assert!(!build(CONTRACT).unwrap().contains(minimum));
+}
+
+/// Each is an edit of an operation that is right without it.
+#[test]
+fn a_wrong_operation_is_named_with_its_place() {
+    let (show, path) = ("operation `show_zz`: ", "path `/v3/{project_id}/zz/{zz_id}/parts/{part_id}`: ");
+    let id = "        - {name: zz_id, in: path, required: true, description: Its id., schema: {type: string}}\n";
+    let of_show = |old: &'static str, new: &'static str, place: &'static str, part: &'static str| {
+        assert!(SHOW_ZZ.contains(old), "{old}");
+        (with_operation(&SHOW_ZZ.replacen(old, new, 1), PART), place, part)
+    };
+    let of_list = |old: &'static str, new: &'static str, place: &'static str, part: &'static str| {
+        assert!(LIST_ZZ.contains(old), "{old}");
+        (with_operation(&LIST_ZZ.replacen(old, new, 1), BACKUPS), place, part)
+    };
+    let of_schema =
+        |schema: &'static str, place: &'static str, part: &'static str| (with_operation(SHOW_ZZ, schema), place, part);
+    let named =
+        |name: &str, part: &'static str| (with_operation(&SHOW_ZZ.replacen("show_zz", name, 1), PART), path, part);
+    let taken = "its operationId is not a Rust name in snake case, or taken";
+    let edits = vec![
+        of_show("    get:", "    post:", path, "an operation `post`, which changes something: this crate only reads"),
+        of_show("    get:", "    put:", path, "an operation `put`, which changes something"),
+        of_show("    get:", "    patch:", path, "an operation `patch`, which changes something"),
+        of_show("    get:", "    delete:", path, "an operation `delete`, which changes something"),
+        of_show("    get:", "    trace: {}\n    get:", path, "`trace` is not supported, only `get` is"),
+        of_show("    get:", "    servers: []\n    get:", path, "`servers` is not supported"),
+        of_show("      operationId: show_zz\n", "", path, taken),
+        named("7", taken),
+        named("Show", taken),
+        named("showZz", taken),
+        named("'show zz'", taken),
+        named("type", taken),
+        named("gen", taken),
+        named("endpoint", taken),
+        named("from_env", taken),
+        // The generated client's.
+        named("exec", taken),
+        named("pre", taken),
+        named("api_version", taken),
+        (with_operation(&SHOW_ZZ.replacen("show_zz", "show_backup", 1), PART), "operation `show_backup`: ", "it is there twice"),
+        of_show("      operationId", "      x-openstac: {min-ver: '3.60'}\n      operationId", show, "`x-openstac` is not understood here"),
+        of_show("      operationId", "      security: []\n      operationId", show, "`security` is not understood here"),
+        of_show("{min-ver: '3.60'}", "{min-ver: 3.60}", show, "min-ver has to be in quotes"),
+        of_show("{min-ver: '3.60'}", "{max-ver: '3.60'}", show, "x-openstack has to be"),
+        of_show("{min-ver: '3.60'}", "", show, "x-openstack has to be"),
+        of_show("summary: Show a part", "summary: [Show]", show, "its summary [\"Show\"] is not a string"),
+        of_show("      operationId", "      deprecated: soon\n      operationId", show, "its deprecated \"soon\" is neither true nor false"),
+        // Paths and their parameters.
+        of_show(id, "", show, "there is no parameter for `{zz_id}` in its path"),
+        of_show("        - $ref: '#/components/parameters/project_id'\n", "", show, "it has no parameter `project_id`"),
+        of_show("{name: zz_id, in: path", "{name: other, in: path", "parameter `other`: ", "it is not in /v3/{project_id}/zz/"),
+        of_show("{name: part_id", "{name: zz_id", "parameter `zz_id`: ", "it is there twice"),
+        of_show("parts/{part_id}", "parts/{zz_id}", "", "parameter `part_id`: it is not in"),
+        of_show("zz/{zz_id}/parts", "zz/{zz_id}/{zz_id}", show, "its path has a parameter twice"),
+        of_show("required: true, description: Its id.", "description: Its id.", "parameter `zz_id`: ", "can only be `required: true`"),
+        of_show("description: Its id., ", "", "parameter `zz_id`: ", "it has no description"),
+        of_show("Its id., schema: {type: string}", "Its id., schema: {type: integer}", "parameter `zz_id`: ", "only a plain string with a Rust name is supported"),
+        of_show("Its id., schema", "Its id., x-rust-name: zz, schema", "parameter `zz_id`: ", "only a plain string with a Rust name is supported"),
+        of_show("Its id., schema", "Its id., x-openstack: {min-ver: '3.60'}, schema", "parameter `zz_id`: ", "only a plain string with a Rust name is supported"),
+        of_show("Its id., schema", "Its id., style: matrix, schema", "parameter `zz_id`: ", "`style` is not understood here"),
+        of_show("in: path, required: true, description: Its id.", "in: cookie, required: true, description: Its id.", "parameter `zz_id`: ", "its `in` is \"cookie\""),
+        of_show(id, "        - {name: zz_id, in: path, required: true, description: Its id., schema: {type: string}}\n        - $ref: '#/components/parameters/limit'\n", show, "parameter `limit`: an operation that returns one object has none in its query"),
+        of_show("zz/{zz_id}", "zz?/{zz_id}", "path `/v3/{project_id}/zz?/{zz_id}/parts/{part_id}`: ", "`zz?` is neither a word nor a parameter in braces"),
+        of_show("zz/{zz_id}", "zz-{zz_id}", "path `", "`zz-{zz_id}` is neither a word nor a parameter"),
+        of_show("zz/{zz_id}", "zz/{zz_id", "path `", "`{zz_id` is neither a word nor a parameter"),
+        of_show("zz/{zz_id}", "zz//{zz_id}", "path `", "`` is neither a word nor a parameter"),
+        of_show("zz/{zz_id}", "../{zz_id}", "path `", "`..` is neither a word nor a parameter"),
+        of_show("/v3/{project_id}/zz", "/v3/zz", "path `/v3/zz/{zz_id}/parts/{part_id}`: ", "it does not begin with /v3/{project_id}/"),
+        (with_operation(&SHOW_ZZ.replace("zz/{zz_id}/parts/{part_id}", "backups/{zz_id}").replace("        - {name: part_id, in: path, required: true, description: Its part., schema: {type: string, minLength: 1}}\n", ""), PART), show, "its path is that of `show_backup`, too"),
+        // Responses.
+        of_show("RESPONSES", "{}", show, "its response 200 has no header OpenStack-API-Version"),
+        of_show("RESPONSES", "{'202': {}}", show, "its response `202` is not supported, only 200"),
+        of_show("RESPONSES", "{'2XX': {}}", show, "its response `2XX` is not supported, only 200"),
+        of_schema("{type: string}", show, "its response 200: it is not an object with properties"),
+        of_schema("{type: array, items: {type: string}}", show, "its response 200: it is not an object with properties"),
+        of_schema("{type: object}", show, "its response 200: it is not an object with properties"),
+        of_schema("{$ref: '#/components/schemas/Gone'}", show, "there is no schema `#/components/schemas/Gone`"),
+        of_schema("{type: object, properties: {part: {type: object, properties: {id: {type: string}}}}}", show, "property `part`: it is the object, so it has to be required"),
+        of_schema("{type: object, required: [part], properties: {part: {nullable: true, type: object, properties: {id: {type: string}}}}}", show, "it is the object, so it has to be required"),
+        of_schema("{type: object, required: [part], properties: {part: {type: object, properties: {id: {type: text}}}}}", show, "the type \"text\" is not supported"),
+        of_schema(BACKUPS, show, "parameter `zz_id`: the path of a list has none but project_id"),
+        // Lists.
+        of_list("*parameters", "[{$ref: '#/components/parameters/project_id'}]", "parameter `limit`: ", "it is not there, and paging needs it"),
+        (with_operation(LIST_ZZ, BACKUPS).replacen("parameters: *parameters\n      responses: {'200': {headers: {O", "parameters: [{$ref: '#/components/parameters/project_id'}, {$ref: '#/components/parameters/limit'}, {$ref: '#/components/parameters/offset'}, {$ref: '#/components/parameters/marker'}, {$ref: '#/components/parameters/with_count'}]\n      responses: {'200': {headers: {O", 1), "operation `list_zz`: ", "its parameters are not those of the list at /v3/{project_id}/backups"),
+        of_list("backups/trash", "backups", "", "duplicate"),
+        (with_operation(LIST_ZZ, "{type: object, required: [backups], properties: {backups: {type: array, items: {type: object, required: [id, name], properties: {id: {type: string}, name: {type: string}}}}, backups_links: {type: array, items: {$ref: '#/components/schemas/Link'}}, count: {type: integer, minimum: 0}}}"), "schema `", "property `name`: it is another one than in"),
+        (with_operation(LIST_ZZ, "{type: object, required: [backups], properties: {backups: {type: array, items: {type: string}}}}"), "operation `list_zz`: schema `ListZzResponse`: ", "its `backups` is not a required list of objects"),
+    ];
+    build(&with_operation(SHOW_ZZ, PART)).expect("what the others are variations of");
+    build(&with_operation(LIST_ZZ, BACKUPS)).expect("what the others are variations of");
+    check_messages(
+        edits.into_iter().map(|(contract, place, part)| (contract, format!("openapi/vbs.yaml: {place}"), part)),
+        &[],
+    );
+}
+
+/// Each is what another version of progenitor could write.
+#[test]
+fn a_change_of_generated_code_that_finds_nothing_to_change_is_named() {
+    for (old, new, said) in [
+        (
+            "ResponseValue :: from_response",
+            "ResponseValue :: of_response",
+            "decodes the response of operation `list_backups` in 0 places",
+        ),
+        ("self . pre (", "this . pre (", "calls `pre` of operation `list_backups` in 0 places"),
+        ("self . exec (", "exec (self ,", "calls `exec` of operation `list_backups` in 0 places"),
+        (
+            "QueryParam :: new (\"limit\"",
+            "QueryParam :: named (\"limit\"",
+            "sends parameter `limit` of operation `list_backups` in 0 places",
+        ),
+        (
+            "QueryParam :: new (\"name_like\"",
+            "QueryParam :: new (\"nameLike\"",
+            "sends parameter `name_like` of operation `list_backups` in 0 places",
+        ),
+        ("self . pre (", "self . pre () ; self . pre (", "calls `pre` of operation `list_backups` in 2 places"),
+        ("fn show_backup", "fn showBackup", "decodes the response of operation `show_backup` in 0 places"),
+        (
+            "backup_id : & 'a str",
+            "id : & 'a str",
+            "takes an argument `backup_id` of operation `show_backup` in 0 places",
+        ),
+        (
+            "project_id : & 'a str",
+            "project : & 'a str",
+            "takes an argument `project_id` of operation `list_backups` in 0 places",
+        ),
+        ("# [non_exhaustive]", "", "has `non_exhaustive` and `PartialEq` on type `Backup` in 0 places"),
+        (", PartialEq", "", "has `non_exhaustive` and `PartialEq` on type `Backup` in 0 places"),
+        ("pub struct Link ", "pub struct Address ", "has a type `Link` in 0 places"),
+        ("pub object_count :", "pub objectCount :", "has a field `object_count` in type `BackupDetail` in 0 places"),
+        (
+            "pub mod types {",
+            "pub mod types { pub struct BackupStatus (pub String) ;",
+            "has a type `BackupStatus`, which was to be replaced",
+        ),
+        (
+            "pub mod types {",
+            "pub mod types { pub struct BackupList { }",
+            "has a type `BackupList`, which was to be replaced",
+        ),
+        (
+            "pub mod types {",
+            "pub mod types { pub struct TimestampType (pub String) ;",
+            "has a type `TimestampType`, which was to be replaced",
+        ),
+    ] {
+        check_messages([(CONTRACT.to_owned(), "openapi/vbs.yaml: progenitor's code ".to_owned(), said)], &[old, new]);
+    }
+    assert_eq!(build_with(CONTRACT, &["no such code", ""]).0, build(CONTRACT));
+}
+
+/// Then it can be compared, and is no key of a map.
+#[test]
+fn a_number_takes_eq_and_hash_from_its_row_with_a_warning() {
+    let derives = |code: &str, name: &str| {
+        let (before, _) = code.split_once(&format!("pub struct {name} ")).unwrap();
+        before.rsplit("#[derive(").next().unwrap().split_once(')').unwrap().0.replace([' ', '\n'], "")
+    };
+    let warnings = |said: &str| {
+        said.lines().filter(|line| line.starts_with("cargo::warning=")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (plain, said) = build_with(CONTRACT, &[]);
+    assert_eq!(warnings(&said), [""; 0]);
+    assert!(plain.as_ref().unwrap().contains("impl Eq for crate::mock::Row"));
+    for name in ["Backup", "BackupDetail", "Link"] {
+        assert!(derives(plain.as_ref().unwrap(), name).contains("Eq,Hash,PartialEq"), "{name}");
+    }
+    for property in [
+        "{type: number}",
+        "{type: array, items: {type: number}}",
+        "{type: object, additionalProperties: {type: number}}",
+        "{type: object, properties: {zz_extra: {type: number}}}",
+    ] {
+        let (generated, said) = build_with(&with_field(property), &[]);
+        let generated = generated.unwrap();
+        let start = "cargo::warning=openapi/vbs.yaml: schema `BackupDetail";
+        let end = "property `zz_extra` is a number, so its type has neither `Eq` nor `Hash`";
+        let warned = warnings(&said);
+        assert!(warned.iter().all(|line| line.starts_with(start) && line.ends_with(end)), "{property}: {warned:?}");
+        assert_eq!(warned.len(), 1 + usize::from(property.contains("properties:")), "{property}: {warned:?}");
+        let derived = derives(&generated, "BackupDetail");
+        assert!(
+            derived.contains("PartialEq") && !derived.contains("Hash") && !derived.contains("Eq,Hash"),
+            "{derived}"
+        );
+        assert!(derives(&generated, "Backup").contains("Eq,Hash,PartialEq"), "{property}");
+        assert!(!generated.contains("impl Eq for crate::mock::Row"), "{property}");
+    }
 }
 
 /// Each kind of field is in the types, and is read.
