@@ -247,6 +247,9 @@ fn attributes(field: &Field, rust_type: &syn::Type, described: bool) -> Vec<syn:
     {
         attributes.push(syn::parse_quote!(#[serde(deserialize_with = "crate::query::decode::objects")]));
     }
+    if !field.required && !field.nullable && field.schema["type"] == "object" {
+        attributes.push(syn::parse_quote!(#[serde(default, deserialize_with = "crate::query::decode::present")]));
+    }
     let (functions, written) = match rust_type.as_str() {
         ":: jiff :: Timestamp" => ("crate::query::timestamp", "crate::query::timestamp::Written"),
         ":: std :: option :: Option < :: jiff :: Timestamp >" => {

@@ -312,7 +312,8 @@ fn route(operation: &Operation, contract: &Contract<'_>, rows: &BTreeSet<&str>) 
     };
     let newer = contract.schemas.fields(of).iter().filter_map(|Field { wire, microversion, rust_type, .. }| {
         let (major, minor) = (*microversion)?;
-        let is_map = rust_type.as_ref().is_some_and(|whole| code(whole).starts_with(":: std :: collections"));
+        let inner = rust_type.as_ref().map(|whole| in_option(whole).unwrap_or(whole));
+        let is_map = inner.is_some_and(|inner| code(inner).starts_with(":: std :: collections"));
         Some(quote!((#wire, crate::Microversion::new(#major, #minor), #is_map)))
     });
     let (is_row, microversion) = (rows.contains(of.as_str()), version(operation.microversion));

@@ -8,6 +8,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
 use crate::contract::{Contract, Kind, Operation, Parameter, Returns};
+use crate::schema::{Field, reference};
 
 /// The parameters, the setters of `ListBackups`, the methods of `Client`, and the public types.
 pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
@@ -21,7 +22,11 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
     let structs = structs.map(|name| format_ident!("{name}"));
     let enums = contract.schemas.open_enums.iter().map(|set| format_ident!("{}", set.name));
     let rows: BTreeSet<_> = contract.operations.iter().filter_map(|operation| operation.row()).collect();
-    let rows = rows.into_iter().map(|row| format_ident!("{row}"));
+    let fields = rows.iter().map(|row| {
+        let fields = contract.schemas.fields(row).iter().map(|field| described(field, contract));
+        quote!(#(#fields),*)
+    });
+    let rows = rows.iter().map(|row| format_ident!("{row}"));
     let keys: BTreeMap<_, _> = contract.operations.iter().filter_map(|operation| operation.key()).collect();
     let keys = keys.into_iter().map(|(response, key)| {
         let response = format_ident!("{response}");
@@ -58,6 +63,11 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
             impl crate::transport::OfContract for types::#rows {}
             impl crate::Row for types::#rows {
                 fn id(&self) -> &str { &self.id }
+
+                fn fields() -> &'static [crate::Field] {
+                    const FIELDS: &[crate::Field] = &[#fields];
+                    FIELDS
+                }
             }
         )*
 
@@ -249,6 +259,33 @@ fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream,
 
 fn version(microversion: Option<(u32, u32)>) -> TokenStream {
     option(microversion.map(|(major, minor)| quote!(crate::Microversion::new(#major, #minor))))
+}
+
+/// A field of a row, for programs that know none by name.
+fn described(field: &Field, contract: &Contract<'_>) -> TokenStream {
+    let Field { wire, description, microversion, column, unit, schema, .. } = field;
+    let microversion = version(*microversion);
+    let [column, unit] = [column, unit].map(|text| option(text.as_ref()));
+    let kind = match (reference(schema), schema["type"].as_str()) {
+        (Some("TimestampType"), _) => "Time",
+        (Some(name), _) if contract.schemas.open_enums.iter().any(|set| set.name == name) => "Enum",
+        (_, Some("string")) => "Text",
+        (_, Some("integer" | "number")) => "Number",
+        (_, Some("boolean")) => "Boolean",
+        (_, Some("array")) => "List",
+        _ => "Object",
+    };
+    let kind = format_ident!("{kind}");
+    quote! {
+        crate::Field {
+            name: #wire,
+            description: #description,
+            microversion: #microversion,
+            kind: crate::FieldKind::#kind,
+            column: #column,
+            unit: #unit,
+        }
+    }
 }
 
 /// The names of the headers, which nothing else may know.

@@ -15,13 +15,13 @@ use crate::contract::{bounds, is_rust_name, known_keys, microversion};
 /// Types of this crate: their `x-rust-type`, and what they are in Rust.
 pub const RUST_TYPES: [(&str, &str); 2] = [("timestamp", "::jiff::Timestamp"), ("secret", "crate::keystone::Secret")];
 /// Public names of this crate, and those of generated code, which a schema can't have, too.
-const TAKEN: &str = "Client ClientBuilder Cursor Error Fault Items ListBackups Microversion Page Pages Parameter \
+const TAKEN: &str = "Client ClientBuilder Cursor Error Fault Field FieldKind Items ListBackups Microversion Page Pages Parameter \
     ParseCursorError ParseMicroversionError RetryPolicy Row Show Token TokenFn TokenProvider UnknownValue \
     ByteStream ClientHooks ClientInfo Fields OperationInfo RequestBuilderExt ResponseValue";
 /// What any schema can have.
 const KEYS: &str = "title description nullable example deprecated readOnly";
 /// What a property can have besides.
-const PROPERTY: &str = " x-rust-name x-openstack x-sort-key x-mock";
+const PROPERTY: &str = " x-rust-name x-openstack x-sort-key x-mock x-column x-unit";
 
 /// The schemas that were read.
 pub struct Schemas<'a> {
@@ -59,6 +59,11 @@ pub struct Field {
     pub example: Value,
     /// Whether lists are in its order, newest first.
     pub sort_key: bool,
+    /// As the contract has it.
+    pub description: String,
+    /// The title of its column in a short table, and the unit of its value.
+    pub column: Option<String>,
+    pub unit: Option<String>,
     /// What the made-up rows of the mock have in turn.
     pub mock: Vec<Value>,
     /// As it was generated.
@@ -275,7 +280,10 @@ impl<'a> Schemas<'a> {
         for (wire, property) in properties {
             let field = self.field(wire, property, name, required.contains(&wire.as_str()), place)?;
             if let Some(other) = fields.iter().find(|other| other.rust == field.rust) {
-                let (rust, other) = (&field.rust, &other.wire);
+                let rust = &field.rust;
+                // The one whose name was chosen is the one to change.
+                let is_other = property["x-rust-name"].is_null() && properties[&other.wire]["x-rust-name"].is_string();
+                let (wire, other) = if is_other { (&other.wire, wire) } else { (wire, &other.wire) };
                 let what = format!("its Rust name `{rust}` is that of `{other}`, too: give it another as x-rust-name");
                 return Err(format!("{place}: property `{wire}`: {what}"));
             }
@@ -310,7 +318,12 @@ impl<'a> Schemas<'a> {
             // Without it, an optional one would be read as an empty one.
             schema["nullable"] = json!(true);
         }
-        let mut doc = text(property, "description").map_err(fault)?;
+        if !required && schema["type"] == "object" {
+            // It may not be null, but an empty one is another than none.
+            schema["nullable"] = json!(true);
+        }
+        let description = text(property, "description").map_err(fault)?;
+        let mut doc = description.clone();
         if flag(property, "deprecated").map_err(fault)? {
             doc += "\n\nDeprecated.";
         }
@@ -331,9 +344,25 @@ impl<'a> Schemas<'a> {
         if sort_key && (reference(&schema) != Some("TimestampType") || !required || nullable) {
             return Err(fault("an x-sort-key is a timestamp that every row has".to_owned()));
         }
+        let [column, unit] = ["x-column", "x-unit"].map(|key| text(property, key).map_err(fault));
+        let [column, unit] = [column?, unit?].map(|text| Some(text).filter(|text| !text.is_empty()));
         let (wire, example) = (wire.to_owned(), property["example"].clone());
-        let rust_type = None;
-        Ok(Field { wire, rust, doc, microversion, required, nullable, schema, example, sort_key, mock, rust_type })
+        Ok(Field {
+            wire,
+            rust,
+            doc,
+            microversion,
+            required,
+            nullable,
+            schema,
+            example,
+            sort_key,
+            description,
+            column,
+            unit,
+            mock,
+            rust_type: None,
+        })
     }
 
     fn fits(&self, schema: &Value, nullable: bool, value: &Value) -> bool {

@@ -8,41 +8,34 @@
 //! | [`errors`] | what to do about each, what the client does by itself |
 //! | [`retries`] | what is retried, timeouts and deadlines |
 //! | [`signing_in`] | credentials, tokens, a private CA, a proxy |
+//! | [`recipes`] | a daemon with metrics, a web service that passes pages on, the newest few |
 //! | [`testing`] | a Cinder for your own tests |
 //! | [`contract`] | where parameters come from |
 //! | [`security`] | what is promised about the token, and what can't be |
 //! | [`signals`] | spans, events and their targets |
 //! | [`costs`] | how to make a listing or a build cheaper |
 
-#[doc = include_str!("../docs/paging.md")]
-pub mod paging {}
+/// Of two definitions of a link the first one counts: the pages have those for a code host.
+macro_rules! pages {
+    ($($page:ident: $file:literal,)*) => {$(
+        #[doc = include_str!("../docs/rustdoc/links.md")]
+        #[doc = ""]
+        #[doc = include_str!($file)]
+        pub mod $page {}
+    )*};
+}
 
-#[doc = include_str!("../docs/microversions.md")]
-pub mod microversions {}
-
-#[doc = include_str!("../docs/compatibility.md")]
-pub mod compatibility {}
-
-#[doc = include_str!("../docs/errors.md")]
-pub mod errors {}
-
-#[doc = include_str!("../docs/retries.md")]
-pub mod retries {}
-
-#[doc = include_str!("../docs/signing_in.md")]
-pub mod signing_in {}
-
-#[doc = include_str!("../docs/testing.md")]
-pub mod testing {}
-
-#[doc = include_str!("../docs/contract.md")]
-pub mod contract {}
-
-#[doc = include_str!("../docs/security.md")]
-pub mod security {}
-
-#[doc = include_str!("../docs/signals.md")]
-pub mod signals {}
-
-#[doc = include_str!("../docs/costs.md")]
-pub mod costs {}
+pages! {
+    paging: "../docs/paging.md",
+    microversions: "../docs/microversions.md",
+    compatibility: "../docs/compatibility.md",
+    errors: "../docs/errors.md",
+    retries: "../docs/retries.md",
+    signing_in: "../docs/signing_in.md",
+    recipes: "../docs/recipes.md",
+    testing: "../docs/testing.md",
+    contract: "../docs/contract.md",
+    security: "../docs/security.md",
+    signals: "../docs/signals.md",
+    costs: "../docs/costs.md",
+}

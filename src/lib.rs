@@ -4,6 +4,7 @@
 //! [errors]: guide::errors
 //! [retries]: guide::retries
 //! [signing_in]: guide::signing_in
+//! [recipes]: guide::recipes
 //! [testing]: guide::testing
 //! [contract]: guide::contract
 //! [security]: guide::security
@@ -121,6 +122,7 @@ pub use generated::exports::*;
 pub use jiff;
 pub use list::{Items, ListBackups, Pages};
 pub use query::cursor::{Cursor, ParseCursorError};
+pub use query::field::{Field, FieldKind};
 pub use query::microversion::{Microversion, ParseMicroversionError};
 pub use query::open_enum::UnknownValue;
 pub use query::page::Page;

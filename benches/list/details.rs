@@ -31,7 +31,7 @@ pub struct Backup {
     #[serde(deserialize_with = "nullable_time")]
     pub data_timestamp: Option<Timestamp>,
     #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Option<BTreeMap<String, String>>,
     pub user_id: Option<String>,
     pub encryption_key_id: Option<String>,
     #[serde(rename = "os-backup-project-attr:project_id")]

@@ -3,30 +3,40 @@
 use std::error::Error as StdError;
 
 use vbs_client::Error;
+use vbs_client::reqwest::{self, Url};
 
-pub fn describe(error: &(dyn StdError + 'static)) -> String {
+/// One backup was to be shown, or a list.
+pub fn describe(error: &(dyn StdError + 'static), one: bool) -> String {
     let mut line = error.to_string();
     let known = error.downcast_ref::<Error>();
     // It states its last cause itself.
-    let mut source = error.source().filter(|_| !known.is_some_and(is_transport));
+    let mut source = error.source().filter(|_| known.is_none_or(|error| transport(error).is_none()));
     while let Some(cause) = source {
-        line += &format!(": {cause}");
+        let text = cause.to_string();
+        if !line.contains(&text) {
+            line += &format!(": {text}");
+        }
         source = cause.source();
     }
-    match known.and_then(hint) {
-        Some(hint) => line + "; hint: " + hint,
+    match known.and_then(|error| hint(error, &line, one)) {
+        Some(hint) => line + "; hint: " + &hint,
         None => line,
     }
 }
 
-fn is_transport(error: &Error) -> bool {
+/// The error of a connection.
+fn transport(error: &Error) -> Option<&Error> {
     match error {
-        Error::SignIn { source, .. } => is_transport(source),
-        _ => matches!(error, Error::Transport { .. }),
+        Error::SignIn { source, .. } => transport(source),
+        Error::Transport { .. } => Some(error),
+        _ => None,
     }
 }
 
-fn hint(error: &Error) -> Option<&'static str> {
+fn hint(error: &Error, line: &str, one: bool) -> Option<String> {
+    if let Some(error) = transport(error) {
+        return transport_hint(error, line);
+    }
     let (cause, signs_in) = if let Error::SignIn { source, .. } = error { (&**source, true) } else { (error, false) };
     let hint = match cause {
         Error::Token { .. } => "sign in with a password or an application credential, or with a new token",
@@ -42,18 +52,59 @@ fn hint(error: &Error) -> Option<&'static str> {
         _ if error.is_forbidden() => "the user needs a role in the project that may list backups",
         _ if error.is_wrong_project() => "set OS_PROJECT_ID to the project of the token",
         _ if error.is_marker_gone() => "this backup does not exist any more: list from another one, or from the start",
+        _ if error.is_not_found() && one && error.fault().is_some() => {
+            "the backup was deleted, or never was in this project"
+        }
         _ if error.is_not_found() => "check VBS_ENDPOINT, or the region (OS_REGION_NAME)",
         Error::MicroversionNotHonored { .. } => NOT_ACCEPTABLE,
         _ if error.status().is_some_and(|status| status.as_u16() == 406) => NOT_ACCEPTABLE,
-        Error::Transport { .. } if !cause.is_retryable() => {
-            "where the CA is a private one, set OS_CACERT (in clouds.yaml cacert) to its PEM file; otherwise check https and the port"
-        }
-        Error::Transport { .. } => "check the address, and the proxy (https_proxy, NO_PROXY)",
         Error::Redirect { .. } => "set VBS_ENDPOINT (or OS_AUTH_URL) to where the service is",
         _ => return None,
     };
-    Some(hint)
+    Some(hint.to_owned())
 }
 
 const NOT_ACCEPTABLE: &str =
     "the service is too old for one of the options: --help has the microversion that each needs";
+
+/// None where the error's own text says what to do.
+fn transport_hint(error: &Error, line: &str) -> Option<String> {
+    let refused = |what: &str| line.contains("invalid peer certificate: ") && line.contains(what);
+    let hint = match () {
+        () if refused("not valid for name") => {
+            "the certificate is that of another host: check the host in the address, not the CA"
+        }
+        () if refused("expired") => "the operator has to renew the certificate, unless this machine's clock is wrong",
+        () if !error.is_retryable() => return None,
+        () => {
+            let proxy = proxy(error).map(|proxy| format!(", and the proxy {proxy}, or set NO_PROXY"));
+            return Some(format!("check the address{}", proxy.unwrap_or_default()));
+        }
+    };
+    Some(hint.to_owned())
+}
+
+/// The proxy that the environment names for this request, and the variable that does.
+fn proxy(error: &Error) -> Option<String> {
+    let url = error.source()?.downcast_ref::<reqwest::Error>()?.url()?;
+    let (none, _) = variable("no_proxy").unwrap_or_default();
+    let target = url.host_str()?;
+    let without = |host: &str| host == "*" || target == host || target.ends_with(&format!(".{host}"));
+    if none.split(',').map(|host| host.trim().trim_start_matches('.')).any(without) {
+        return None;
+    }
+    let (value, name) = variable(&format!("{}_proxy", url.scheme())).or_else(|| variable("all_proxy"))?;
+    // Without a user and a password.
+    let host = Url::parse(&value).ok().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default())));
+    Some(match host {
+        Some((host, Some(port))) => format!("{host}:{port} ({name})"),
+        Some((host, None)) => format!("{host} ({name})"),
+        None => name,
+    })
+}
+
+/// The value of a variable, in lower or upper case, and its name.
+fn variable(name: &str) -> Option<(String, String)> {
+    let mut names = [name.to_owned(), name.to_uppercase()].into_iter();
+    names.find_map(|name| Some((std::env::var(&name).ok().filter(|value| !value.is_empty())?, name)))
+}

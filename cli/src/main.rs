@@ -3,7 +3,6 @@
 //! `vbs-backups --help` shows the options. Without settings it lists demo data.
 
 mod error;
-mod fields;
 mod options;
 mod output;
 mod progress;
@@ -20,9 +19,8 @@ use vbs_client::mock::{self, Cinder};
 use vbs_client::{Client, Cursor, ListBackups};
 
 use error::describe;
-use fields::Listed;
 use options::{Format, Options};
-use output::Output;
+use output::{Listed, Output};
 use progress::Progress;
 
 /// Why a listing ended before its end.
@@ -68,7 +66,7 @@ async fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(Stop::Error(error)) => {
-            eprintln!("error: {}", describe(&*error));
+            eprintln!("error: {}", describe(&*error, options.id.is_some()));
             ExitCode::FAILURE
         }
         Err(Stop::Interrupted) => {
@@ -108,6 +106,14 @@ async fn run(options: &Options, place: &mut Place) -> Result<(), Stop> {
     let progress = Progress::new(options);
     // The demo's server runs as long as the listing.
     let (client, _demo) = client(options).await?;
+    if let Some(id) = &options.id {
+        let mut request = client.show_backup(id);
+        if let Some(microversion) = options.microversion {
+            request = request.microversion(microversion);
+        }
+        let backup = request.send().await?;
+        return Ok(progress.hide(|| Output::one(options, &backup))?);
+    }
     if options.detail {
         list(options.narrow(client.list_backups_detail())?, options, progress, place).await
     } else {

@@ -30,7 +30,7 @@ pub struct Options {
     /// The same as --format json.
     #[arg(long, conflicts_with = "format", help_heading = "Output")]
     json: bool,
-    /// All fields of each backup; in a table status, size and age.
+    /// All fields of each backup; in a table the most important ones.
     #[arg(long, help_heading = "Output")]
     pub detail: bool,
     /// Do not shorten the table to the width of the terminal.
@@ -48,12 +48,15 @@ pub struct Options {
     /// List the rest of a listing that has stopped. With --format csv there is no header.
     #[arg(long, value_name = "CURSOR", conflicts_with = "marker", help_heading = "Paging")]
     pub resume: Option<Cursor>,
+    /// Show the backup with this id, with all its fields, in place of a list.
+    #[arg(id = "show", long = "id", value_name = "ID", help_heading = "Output")]
+    pub id: Option<String>,
     /// Sign in to this cloud of clouds.yaml.
     #[arg(long, value_name = "NAME", help_heading = "Service")]
     pub cloud: Option<String>,
     /// The minimum microversion of the requests, for fields that need one.
     #[arg(long, value_name = "X.Y", help_heading = "Service")]
-    microversion: Option<Microversion>,
+    pub microversion: Option<Microversion>,
     /// Print a script that completes the options in this shell.
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub completions: Option<Shell>,
@@ -92,7 +95,9 @@ impl Options {
             .after_help(AFTER_HELP)
             .max_term_width(100)
             .args(ListBackups::parameters().iter().map(|parameter| option(parameter)));
-        Self::augment_args(command)
+        let lists = ListBackups::parameters().iter().map(|parameter| parameter.name());
+        let lists: Vec<_> = lists.chain(["count", "max", "concurrency", "resume"]).collect();
+        Self::augment_args(command).mut_arg("show", |id| id.conflicts_with_all(lists))
     }
 
     /// The script that completes the options in a shell.

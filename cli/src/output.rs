@@ -2,21 +2,23 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use serde::Serialize;
 use serde_json::{Value, json};
-use vbs_client::Page;
+use vbs_client::{FieldKind, Page, Row};
 
-use crate::fields::{Listed, fields};
 use crate::options::{Format, Options};
 use crate::table::Table;
 
-/// A CSV file begins with these, as far as there are such fields.
-const FIRST: [&str; 5] = ["id", "name", "status", "size", "created_at"];
+/// A backup of any list. Its fields are known by the contract only.
+pub trait Listed: Row + Serialize {}
+
+impl<T: Row + Serialize> Listed for T {}
 
 pub struct Output {
     format: Format,
     table: Table,
     /// The columns of CSV.
-    columns: Vec<String>,
+    columns: Vec<&'static str>,
     /// Whether the header of CSV is still to be printed.
     header: bool,
     total: usize,
@@ -27,18 +29,27 @@ pub struct Output {
 
 impl Output {
     pub fn new<T: Listed>(options: &Options) -> Self {
-        let mut columns = fields::<T>();
-        // Where the service has each backup: of no use in a table.
-        columns.retain(|field| field != "links");
-        columns.sort_by_key(|field| FIRST.iter().position(|first| first == field).unwrap_or(FIRST.len()));
+        // A list, such as that of links, is of no use in a cell.
+        let columns = T::fields().iter().filter(|field| field.kind() != FieldKind::List);
         Self {
             format: options.format(),
-            table: Table::new(&columns, options.wide),
-            columns,
+            table: Table::new(T::fields(), options.wide),
+            columns: columns.map(|field| field.name()).collect(),
             header: options.resume.is_none(),
             total: 0,
             count: None,
             rows: Vec::new(),
+        }
+    }
+
+    /// Prints one backup.
+    pub fn one<T: Listed>(options: &Options, backup: &T) -> io::Result<()> {
+        let row = json!(backup);
+        match options.format() {
+            Format::Table => print(crate::table::fields(T::fields(), &row).as_bytes()),
+            Format::Json => print(format!("{row:#}\n").as_bytes()),
+            Format::Jsonl => print(format!("{row}\n").as_bytes()),
+            Format::Csv => print(&Self::new::<T>(options).csv([row])?),
         }
     }
 
@@ -64,18 +75,21 @@ impl Output {
                     writeln!(out, "{row}")?;
                 }
             }
-            Format::Csv => {
-                let mut csv = csv::Writer::from_writer(&mut out);
-                if std::mem::take(&mut self.header) {
-                    csv.write_record(&self.columns)?;
-                }
-                for row in rows {
-                    csv.write_record(self.columns.iter().map(|field| cell(&row[field.as_str()])))?;
-                }
-                csv.flush()?;
-            }
+            Format::Csv => out = self.csv(rows)?,
         }
         print(&out)
+    }
+
+    fn csv(&mut self, rows: impl IntoIterator<Item = Value>) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        if std::mem::take(&mut self.header) {
+            writeln!(out, "{}", self.columns.join(","))?;
+        }
+        for row in rows {
+            let cells: Vec<_> = self.columns.iter().map(|field| cell(&row[*field])).collect();
+            writeln!(out, "{}", cells.join(","))?;
+        }
+        Ok(out)
     }
 
     /// Prints what comes after the last page. There may be more backups than were printed.
@@ -83,7 +97,8 @@ impl Output {
         match self.format {
             Format::Table => {
                 let more = if has_more { "; there may be more" } else { "" };
-                aside(&format!("{} backups{more}", self.total))?;
+                let backups = if self.total == 1 { "backup" } else { "backups" };
+                aside(&format!("{} {backups}{more}", self.total))?;
                 match self.count {
                     Some(count) => aside(&format!("{count} match the filters")),
                     None => Ok(()),
@@ -101,11 +116,16 @@ impl Output {
     }
 }
 
+/// A cell of CSV, by RFC 4180.
 fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
+    let text = match value {
+        Value::Null => return String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    };
+    match text.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
     }
 }
 

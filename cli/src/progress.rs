@@ -1,21 +1,20 @@
 //! What shows on standard error, where that is a terminal, while there is nothing else to see: a bar once a listing
 //! takes more than a second, and why a request waits.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use tokio::task::JoinHandle;
-use vbs_client::{Error, ListBackups, Page};
+use vbs_client::{ListBackups, Page};
 
-use crate::fields::Listed;
 use crate::options::Options;
+use crate::output::Listed;
 use crate::waiting;
 
 pub struct Progress {
     bar: ProgressBar,
-    /// How many backups match the filters, once that is known.
-    count: Option<JoinHandle<Result<u64, Error>>>,
+    /// How many backups match the filters, once that is known; where it was requested.
+    count: Option<Arc<OnceLock<u64>>>,
     /// How many of those are skipped, where that can be known.
     skipped: Option<u64>,
     max: Option<u64>,
@@ -28,28 +27,30 @@ impl Progress {
         let from_start = options.resume.is_none() && options.parameter("marker").is_none();
         let offset = options.parameter("offset").unwrap_or("0").parse().ok();
         let max = options.max.map(|max| max as u64);
-        let bar = ProgressBar::no_length();
+        let bar = ProgressBar::no_length().with_style(style(""));
         waiting::show_on(&bar);
         Self { bar, count: None, skipped: offset.filter(|_| from_start), max, listed: 0, start: Instant::now() }
     }
 
     /// Prints what may go to the same terminal.
     pub fn hide<R>(&self, print: impl FnOnce() -> R) -> R {
+        waiting::end(&self.bar);
         self.bar.suspend(print)
     }
 
     pub fn record<T: Listed>(&mut self, page: &Page<T>, request: &ListBackups<T>) {
         self.listed += page.backups.len() as u64;
-        waiting::end(&self.bar);
         let elapsed = self.start.elapsed();
         if page.is_last() || elapsed < Duration::from_secs(1) || self.bar.is_hidden() {
             return;
         }
         if let (None, None, Some(_)) = (&self.count, self.bar.length(), self.skipped) {
             // One small request, while the next page is on its way. A service that is too old can't count.
-            self.count = Some(tokio::spawn(request.count()));
+            let (count, known) = (request.count(), Arc::new(OnceLock::new()));
+            self.count = Some(known.clone());
+            tokio::spawn(async move { count.await.map(|count| known.set(count)) });
         }
-        if let Some(Ok(Ok(count))) = self.count.take_if(|count| count.is_finished()).and_then(FutureExt::now_or_never) {
+        if let Some(count) = self.count.as_ref().and_then(|count| count.get()) {
             let count = count.saturating_sub(self.skipped.unwrap_or(0));
             self.bar.set_length(self.max.map_or(count, |max| count.min(max)));
         }

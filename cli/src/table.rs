@@ -3,76 +3,63 @@
 use console::{Alignment, Term, measure_text_width, pad_str, style, truncate_str};
 use serde_json::Value;
 use vbs_client::jiff::Timestamp;
+use vbs_client::{Field, FieldKind};
 
 /// What an id is shortened to at least: enough to tell backups apart.
 const SHORT_ID: usize = 9;
 const GAP: usize = 2;
 
-#[derive(Clone, Copy, PartialEq)]
-enum Column {
-    Id,
-    Status,
-    Size,
-    Age,
-    Name,
+/// A field that has a column.
+struct Column {
+    field: &'static str,
+    title: &'static str,
+    unit: Option<&'static str>,
+    /// None of an id and a name.
+    kind: Option<FieldKind>,
+    /// At least that of usual cells: those of the first page may be narrower than later ones.
+    width: usize,
 }
 
 impl Column {
-    const ALL: [Self; 5] = [Self::Id, Self::Status, Self::Size, Self::Age, Self::Name];
+    const ID: Self = Self { field: "id", title: "ID", unit: None, kind: None, width: 36 };
+    const NAME: Self = Self { field: "name", title: "NAME", unit: None, kind: None, width: 4 };
 
-    fn field(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::Status => "status",
-            Self::Size => "size",
-            Self::Age => "created_at",
-            Self::Name => "name",
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::Id => "ID",
-            Self::Status => "STATUS",
-            Self::Size => "SIZE",
-            Self::Age => "AGE",
-            Self::Name => "NAME",
-        }
-    }
-
-    /// The width of usual cells: those of the first page may be narrower than later ones.
-    fn usual(self) -> usize {
-        match self {
-            Self::Id => 36,
-            Self::Status => 9,
-            Self::Size => 7,
-            Self::Age => 4,
-            Self::Name => 4,
-        }
-    }
-
-    fn cell(self, row: &Value) -> String {
-        let value = &row[self.field()];
-        let text = match (self, value) {
-            (_, Value::Null) => "-".to_owned(),
-            (Self::Size, size) => format!("{size} GiB"),
-            (Self::Age, Value::String(time)) => time.parse().map_or_else(|_| time.clone(), age),
-            (_, Value::String(text)) => text.clone(),
-            (_, other) => other.to_string(),
+    /// Where the contract marks the field as one that has a column.
+    fn of(field: &Field) -> Option<Self> {
+        let (title, kind) = (field.column()?, Some(field.kind()));
+        let usual = match field.kind() {
+            FieldKind::Enum => 9,
+            FieldKind::Number => 7,
+            _ => 4,
         };
-        // It could control the terminal.
-        text.replace(char::is_control, "\u{fffd}")
+        Some(Self { field: field.name(), title, unit: field.unit(), kind, width: usual.max(title.len()) })
     }
 
-    fn padded(self, text: &str, width: usize) -> String {
-        let alignment = match self {
-            Self::Size | Self::Age => Alignment::Right,
-            Self::Id | Self::Status => Alignment::Left,
-            Self::Name => return text.to_owned(),
+    fn cell(&self, row: &Value) -> String {
+        let text = match (&row[self.field], self.kind) {
+            (Value::Null, _) => "-".to_owned(),
+            (Value::String(time), Some(FieldKind::Time)) => time.parse().map_or_else(|_| time.clone(), age),
+            (Value::String(text), _) => text.clone(),
+            (other, _) => other.to_string() + self.unit.map(|unit| format!(" {unit}")).as_deref().unwrap_or_default(),
         };
-        let padded = pad_str(text, width, alignment, None).into_owned();
+        printable(&text)
+    }
+
+    fn padded(&self, text: &str) -> String {
+        if self.field == Self::NAME.field {
+            return text.to_owned();
+        }
+        let alignment = match self.kind {
+            Some(FieldKind::Number | FieldKind::Time) => Alignment::Right,
+            _ => Alignment::Left,
+        };
+        pad_str(text, self.width, alignment, None).into_owned()
+    }
+
+    fn coloured(&self, text: &str) -> String {
+        let padded = self.padded(text);
         match text {
-            _ if self != Self::Status => padded,
+            _ if self.kind != Some(FieldKind::Enum) => padded,
             "available" => style(padded).green().to_string(),
             error if error.starts_with("error") => style(padded).red().to_string(),
             _ => style(padded).yellow().to_string(),
@@ -81,8 +68,7 @@ impl Column {
 }
 
 pub struct Table {
-    /// With their widths.
-    columns: Vec<(Column, usize)>,
+    columns: Vec<Column>,
     /// What a line may take, where that is limited.
     room: Option<usize>,
     has_header: bool,
@@ -90,10 +76,11 @@ pub struct Table {
 
 impl Table {
     /// The columns for which there are fields. A wide table is as wide as it is.
-    pub fn new(fields: &[String], wide: bool) -> Self {
-        let columns = Column::ALL.into_iter().filter(|column| fields.iter().any(|field| field == column.field()));
+    pub fn new(fields: &[Field], wide: bool) -> Self {
+        let columns = [Column::ID].into_iter().chain(fields.iter().filter_map(Column::of)).chain([Column::NAME]);
+        let columns = columns.filter(|column| fields.iter().any(|field| field.name() == column.field));
         let room = Term::stdout().size_checked().map(|(_, columns)| columns.into()).filter(|_| !wide);
-        Self { columns: columns.map(|column| (column, column.usual())).collect(), room, has_header: false }
+        Self { columns: columns.collect(), room, has_header: false }
     }
 
     /// The header, unless it was returned before. These rows decide how wide the columns are.
@@ -101,29 +88,27 @@ impl Table {
         if std::mem::replace(&mut self.has_header, true) {
             return None;
         }
-        for (column, width) in &mut self.columns {
+        for column in &mut self.columns {
             let widest = rows.iter().map(|row| measure_text_width(&column.cell(row))).max();
-            *width = widest.unwrap_or(0).max(*width);
+            column.width = widest.unwrap_or(0).max(column.width);
         }
         if let Some(room) = self.room {
             let gaps = GAP * self.columns.len().saturating_sub(1);
-            let total = gaps + self.columns.iter().map(|(_, width)| width).sum::<usize>();
+            let total = gaps + self.columns.iter().map(|column| column.width).sum::<usize>();
             // Whoever looks for a backup looks for its name.
-            if let Some((Column::Id, width)) = self.columns.first_mut() {
-                *width = width.saturating_sub(total.saturating_sub(room)).max(SHORT_ID);
+            if let Some(id) = self.columns.first_mut() {
+                id.width = id.width.saturating_sub(total.saturating_sub(room)).max(SHORT_ID);
             }
         }
-        let titles = self.columns.iter().map(|(column, width)| column.padded(column.title(), *width));
-        Some(self.fit(titles.map(|title| style(title).bold().to_string())))
+        let titles = self.columns.iter().map(|column| style(column.padded(column.title)).bold().to_string());
+        Some(self.fit(titles))
     }
 
     pub fn line(&self, row: &Value) -> String {
-        self.fit(self.columns.iter().map(|(column, width)| {
-            let mut cell = column.cell(row);
-            if (*column, self.room.is_some()) == (Column::Id, true) {
-                cell = truncate_str(&cell, *width, "\u{2026}").into_owned();
-            }
-            column.padded(&cell, *width)
+        self.fit(self.columns.iter().map(|column| {
+            let cell = column.cell(row);
+            let is_cut = self.room.is_some() && column.field == Column::ID.field;
+            column.coloured(&if is_cut { truncate_str(&cell, column.width, "\u{2026}") } else { cell.as_str().into() })
         }))
     }
 
@@ -134,6 +119,27 @@ impl Table {
             None => line,
         }
     }
+}
+
+/// One backup, a field a line.
+pub fn fields(fields: &[Field], row: &Value) -> String {
+    let shown = fields.iter().filter(|field| field.kind() != FieldKind::List);
+    let shown: Vec<_> = shown.filter_map(|field| Some((field, row.get(field.name())?))).collect();
+    let width = shown.iter().map(|(field, _)| measure_text_width(field.name())).max().unwrap_or(0);
+    let lines = shown.into_iter().map(|(field, value)| {
+        let value = match value {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string() + &field.unit().map(|unit| format!(" {unit}")).unwrap_or_default(),
+        };
+        format!("{}  {}\n", pad_str(field.name(), width, Alignment::Left, None), printable(&value))
+    });
+    lines.collect()
+}
+
+/// Without what could control the terminal.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn age(time: Timestamp) -> String {

@@ -1,6 +1,7 @@
 //! Why a request waits, read from the events of the client's retries (docs/signals.md).
 
 use std::fmt::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState};
@@ -19,10 +20,15 @@ pub fn show_on(bar: &ProgressBar) {
     }
 }
 
+/// Whether the bar shows a wait.
+static WAITS: AtomicBool = AtomicBool::new(false);
+
 /// Clears the bar, if it shows a wait.
 pub fn end(bar: &ProgressBar) {
-    bar.disable_steady_tick();
-    bar.set_style(style(""));
+    if WAITS.swap(false, Ordering::Relaxed) {
+        bar.disable_steady_tick();
+        bar.set_style(style(""));
+    }
 }
 
 struct Retries(ProgressBar);
@@ -42,6 +48,7 @@ impl Subscriber for Retries {
         };
         let reason = if matches!(retry.status, 413 | 429) { "throttled" } else { "a fault that may pass" };
         self.0.set_style(style(&format!("{reason}, waiting {{seconds}}")).with_key("seconds", seconds));
+        WAITS.store(true, Ordering::Relaxed);
         self.0.enable_steady_tick(Duration::from_millis(200));
     }
 

@@ -18,7 +18,7 @@ use crate::generated::rows::Fields;
 ///
 /// let row = Row::new("id-1").name("nightly-1").status("error").size(40).metadata([("tier", "gold")]);
 /// assert_eq!(Backup::from(row.clone()).name.as_deref(), Some("nightly-1"));
-/// assert_eq!(BackupDetail::from(row).metadata["tier"], "gold");
+/// assert_eq!(BackupDetail::from(row).metadata.unwrap()["tier"], "gold");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {

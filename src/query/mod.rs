@@ -34,6 +34,7 @@ macro_rules! text_form {
 
 pub(crate) mod cursor;
 pub(crate) mod decode;
+pub(crate) mod field;
 pub(crate) mod microversion;
 pub(crate) mod open_enum;
 pub(crate) mod page;
@@ -44,6 +45,7 @@ pub(crate) mod timestamp;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use decode::{Key, Keyed, List, One};
+pub(crate) use field::Field;
 pub(crate) use microversion::Microversion;
 pub(crate) use page::Page;
 pub(crate) use parameter::{InvalidValue, Kind, Parameter, Value};

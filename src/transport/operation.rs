@@ -8,7 +8,7 @@ use futures_core::future::BoxFuture;
 use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::hooks::Server;
-use crate::query::{Microversion, Query};
+use crate::query::{Field, Microversion, Query};
 
 /// An operation of a contract, with the values of its parameters.
 pub(crate) trait Operation: Sync {
@@ -78,6 +78,18 @@ impl<B> fmt::Debug for Get<B> {
 pub trait Row: OfContract + Clone + fmt::Debug + Send + Sync + Unpin + 'static {
     /// The id of the backup.
     fn id(&self) -> &str;
+
+    /// Every field that such a backup can have, in the contract's order.
+    ///
+    /// For programs that print fields which they do not know by name:
+    ///
+    /// ```
+    /// use vbs_client::{Backup, Row};
+    ///
+    /// let names: Vec<_> = Backup::fields().iter().map(|field| field.name()).collect();
+    /// assert_eq!(names[..2], ["id", "name"]);
+    /// ```
+    fn fields() -> &'static [Field];
 }
 
 /// Implemented for the contract's types only.

@@ -184,7 +184,7 @@ fn check_details(backup: &BackupDetail, row: &Value, version: Microversion, show
     assert_eq!(backup.is_incremental, text("parent_id").is_some(), "{row}");
     assert_eq!(backup.has_dependent_backups, number("num_dependent_backups") > 0, "{row}");
     assert_eq!(backup.snapshot_id, text("snapshot_id"), "{row}");
-    let metadata = if since(43) { row["metadata"].clone() } else { serde_json::json!({}) };
+    let metadata = if since(43) { row["metadata"].clone() } else { serde_json::Value::Null };
     assert_eq!(serde_json::to_value(&backup.metadata).unwrap(), metadata, "{row}");
     // The key that a key manager without keys has for all volumes is not shown.
     let key = text("encryption_key_id").filter(|key| since(64) && key != "00000000-0000-0000-0000-000000000000");

@@ -1,5 +1,7 @@
 //! The list with details: what is sent, every field decoded, and the same requests as for the summary.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use vbs_client::mock::{self, Cinder, Row, rows};
 use vbs_client::{Backup, BackupDetail, BackupStatus, Cursor, Error, ListBackups, Microversion};
@@ -98,7 +100,8 @@ async fn every_field_is_decoded() {
     assert_eq!(backup.fail_reason, text("Swift is gone"));
     assert!(backup.is_incremental && backup.has_dependent_backups);
     assert_eq!(backup.snapshot_id, text("6f1d1c5c-9f5d-4dd4-9e4a-8b0b5a0f3c11"));
-    let metadata: Vec<_> = backup.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let metadata: Vec<_> =
+        backup.metadata.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(metadata, [("", ""), ("tier", "gold"), ("\u{e9}", "\u{1f980}")]);
     assert_eq!(backup.user_id, text("9b7b9c2d1b1c4f2e8d5f6a7b8c9d0e1f"));
     assert_eq!(backup.encryption_key_id, text("3f2b1c0d-0000-4000-8000-000000000001"));
@@ -147,8 +150,20 @@ async fn what_may_be_null_may_be_missing() {
         assert_ne!(null, sent(full()).await.unwrap(), "{field}");
     }
     for field in ["metadata", "links"] {
+        let missing = sent(with(field, None)).await.unwrap();
+        assert_eq!(serde_json::to_value(&missing).unwrap().get(field), None);
         assert_ne!(sent(with(field, None)).await.unwrap(), sent(full()).await.unwrap(), "{field}");
     }
+}
+
+#[tokio::test]
+async fn empty_metadata_is_not_the_same_as_none() {
+    let empty = sent(with("metadata", Some(json!({})))).await.unwrap();
+    assert_eq!(empty.metadata.as_ref().map(BTreeMap::len), Some(0));
+    assert_eq!(serde_json::to_value(&empty).unwrap()["metadata"], json!({}));
+    let missing = sent(with("metadata", None)).await.unwrap();
+    assert_eq!((missing.metadata.as_ref(), serde_json::to_value(&missing).unwrap().get("metadata")), (None, None));
+    assert_eq!(serde_json::from_value::<BackupDetail>(serde_json::to_value(&empty).unwrap()).unwrap(), empty);
 }
 
 #[tokio::test]
@@ -266,10 +281,10 @@ async fn a_requests_microversion_is_sent_and_must_be_honored() {
     let cinder = Cinder::start(rows(12)).await;
     let request = cinder.client().list_backups_detail();
     let page = request.send().await.unwrap();
-    assert!(page.backups.iter().all(|backup| backup.metadata.is_empty() && backup.encryption_key_id.is_none()));
+    assert!(page.backups.iter().all(|backup| backup.metadata.is_none() && backup.encryption_key_id.is_none()));
     let page = request.clone().microversion(LATEST).send().await.unwrap();
     assert_eq!(page.microversion(), Some(LATEST));
-    assert_eq!(page.backups[2].metadata["key"], "value-9");
+    assert_eq!(page.backups[2].metadata.as_ref().unwrap()["key"], "value-9");
     assert_eq!(page.backups[2].encryption_key_id.as_deref(), Some("encryption-key-id-9"));
     // It lowers neither what a parameter needs nor the client's minimum, and only this request has it.
     request.clone().microversion(Microversion::new(3, 18)).name_like("night").send().await.unwrap();

@@ -11,6 +11,7 @@ mod continuity;
 mod contract;
 mod detail;
 mod errors;
+mod guide;
 mod hostile;
 #[cfg(feature = "http2")]
 mod http2;

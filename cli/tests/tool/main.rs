@@ -2,4 +2,6 @@
 
 mod listing;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod tls;

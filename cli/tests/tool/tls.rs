@@ -74,6 +74,8 @@ async fn cacert_verify_and_insecure_do_what_they_say() {
     ] {
         let error = with_settings(&server, entry, variables).await.unwrap_err();
         assert!(error.contains("invalid peer certificate: "), "{entry:?} {variables:?}: {error}");
+        // What to do is there once.
+        assert!(error.matches("OS_CACERT").count() <= 1 && !error.contains("hint"), "{error}");
     }
 }
 
@@ -83,5 +85,10 @@ async fn cacert_does_not_accept_another_host() {
     let server = TlsServer::start("other.example").await;
     let error = with_settings(&server, Some("cacert: CERT"), &[]).await.unwrap_err();
     assert!(error.contains("certificate not valid for name"), "{error}");
+    // Another CA would not help.
+    assert!(
+        error.ends_with("; hint: the certificate is that of another host: check the host in the address, not the CA\n")
+    );
+    assert!(!error.contains("OS_CACERT"), "{error}");
     assert!(with_settings(&server, Some("verify: false"), &[]).await.is_ok());
 }
