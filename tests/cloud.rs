@@ -28,7 +28,7 @@ use lists::{Listed, test_both_lists};
 use releases::sign_in;
 use serde_json::{Value, json};
 use support::{Cloud, http_client, token, var};
-use vbs_client::{Client, ClientBuilder, Cursor, Error, ListBackups, Microversion, Page};
+use vbs_client::{Client, ClientBuilder, Cursor, Error, ListBackups, Page};
 
 const ROWS: usize = 2500;
 
@@ -80,47 +80,6 @@ async fn every_summary_row_has_its_name_and_links() {
     let expected = database.iter().map(|row| (row["id"].as_str().unwrap(), row["display_name"].as_str()));
     assert!(rows.iter().map(|row| (row.id.as_str(), row.name.as_deref())).eq(expected));
     assert!(rows.iter().all(|row| row.links.len() == 2 && row.links[0].rel == "self"));
-}
-
-#[tokio::test]
-#[ignore = "needs the cloud"]
-async fn a_backup_is_shown_as_the_list_with_details_has_it() {
-    let cloud = Cloud::plain().await;
-    let client = cloud.client().await;
-    for microversion in [Microversion::new(3, 0), Microversion::new(3, 43), releases::max_microversion().await] {
-        let list = client.list_backups_detail().microversion(microversion).limit(20).send().await.unwrap();
-        assert_eq!(list.backups.len(), 20);
-        for backup in list {
-            let shown = client.show_backup(&backup.id).microversion(microversion).send().await.unwrap();
-            assert_eq!(shown, backup, "{microversion}");
-        }
-    }
-    // Another project's, one that is no id, and none.
-    let theirs = changing(&cloud).await;
-    let own = &releases::database_ids()[0];
-    for (client, id) in [(&theirs, own.as_str()), (&client, "no-such-id"), (&client, "a b;c%2f+~:@&=")] {
-        let error = client.show_backup(id).send().await.unwrap_err();
-        let fault = error.fault().unwrap();
-        assert!(error.is_not_found() && !error.is_marker_gone() && error.request_id().is_some(), "{error:?}");
-        assert_eq!(fault.kind.as_deref(), Some("itemNotFound"), "{error:?}");
-        assert_eq!(fault.message, format!("Backup {id} could not be found."));
-    }
-    let error = client.show_backup(own).microversion(Microversion::new(3, 9999)).send().await.unwrap_err();
-    assert_eq!(error.status().unwrap(), 406, "{error:?}");
-}
-
-#[tokio::test]
-#[ignore = "needs the cloud"]
-async fn a_backup_that_was_deleted_is_not_found_when_looked_at_again() {
-    let _one = CHANGES.lock().await;
-    sql(&format!("delete from backups where project_id = :project; {}", (0..2).map(insert).collect::<String>()));
-    let cloud = Cloud::plain().await;
-    let client = changing(&cloud).await;
-    let listed: Vec<_> = client.list_backups().items().try_collect().await.unwrap();
-    assert_eq!(listed.len(), 2);
-    sql(&delete(1));
-    assert!(client.show_backup(&listed[0].id).send().await.unwrap_err().is_not_found());
-    assert_eq!(client.show_backup(&listed[1].id).send().await.unwrap().id, row(0));
 }
 
 /// What this client protects from: the same request by hand, without the header.

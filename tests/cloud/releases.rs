@@ -11,7 +11,9 @@ use vbs_client::{BackupDetail, Error, ListBackups, Microversion};
 
 use crate::lists::{Listed, test_both_lists};
 use crate::support::{Cloud, http_client, token, var};
-use crate::{CHANGES, ROWS, database, delete, holds, ids, list_while, refused, rows, strict};
+use crate::{
+    CHANGES, ROWS, changing, database, delete, holds, ids, insert, list_while, refused, row, rows, sql, strict,
+};
 
 /// The number of the release, such as 29.
 pub fn release() -> u32 {
@@ -318,6 +320,52 @@ async fn a_listing_goes_on_where_the_marker_s_backup_is_deleted() {
         let got = list_while(&change, 4).await.unwrap();
         holds(&got, &rows((0..gone.start).chain(gone.end..60)), &format!("{gone:?}"));
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn one_backup_is_shown_as_the_database_and_the_list_have_it() {
+    let max = max_microversion().await;
+    let own = &database_ids()[0];
+    for (cloud, shows_owner) in [(Cloud::plain().await, false), (strict().await, true)] {
+        let client = cloud.client().await;
+        for version in [Microversion::new(3, 0), Microversion::new(3, 43), max] {
+            let list = client.list_backups_detail().microversion(version).limit(20).send().await.unwrap();
+            assert_eq!(list.backups.len(), 20);
+            for (backup, row) in list.into_iter().zip(database()) {
+                let shown = client.show_backup(&backup.id).microversion(version).send().await.unwrap();
+                check_details(&shown, row, version, shows_owner);
+                assert_eq!((shown.links.len(), shown), (2, backup), "{version}");
+            }
+        }
+        let error =
+            client.show_backup(own).microversion(Microversion::new(3, max.minor() + 1)).send().await.unwrap_err();
+        check_too_new(&error).await;
+    }
+    // Another project's, one that is no id, and one whose characters mean something in a URL.
+    let cloud = Cloud::plain().await;
+    let (client, theirs) = (cloud.client().await, changing(&cloud).await);
+    for (client, id) in [(&theirs, own.as_str()), (&client, "no-such-id"), (&client, "a b;c%2f+~:@&=")] {
+        let error = client.show_backup(id).send().await.unwrap_err();
+        let fault = error.fault().unwrap();
+        assert!(error.is_not_found() && !error.is_marker_gone() && error.request_id().is_some(), "{error:?}");
+        assert_eq!(fault.kind.as_deref(), Some("itemNotFound"), "{error:?}");
+        assert_eq!(fault.message, format!("Backup {id} could not be found."));
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the cloud"]
+async fn a_backup_that_was_deleted_is_not_found_when_looked_at_again() {
+    let _one = CHANGES.lock().await;
+    sql(&format!("delete from backups where project_id = :project; {}", (0..2).map(insert).collect::<String>()));
+    let cloud = Cloud::plain().await;
+    let client = changing(&cloud).await;
+    let listed: Vec<_> = client.list_backups().items().try_collect().await.unwrap();
+    assert_eq!(listed.len(), 2);
+    sql(&delete(1));
+    assert!(client.show_backup(&listed[0].id).send().await.unwrap_err().is_not_found());
+    assert_eq!(client.show_backup(&listed[1].id).send().await.unwrap().id, row(0));
 }
 
 /// The operator has not enabled `name~` and the like: the error has to reach the user. And links lead nowhere.
