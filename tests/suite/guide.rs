@@ -81,6 +81,26 @@ fn no_line_of_an_example_is_hidden() {
 }
 
 #[test]
+fn each_promise_has_its_tests() {
+    let readme = include_str!("../README.md");
+    for section in readme.split("\n## ").skip(1) {
+        let page = section.split('`').nth(1).unwrap();
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        assert!(rows.len() >= 5, "{page}");
+        for row in rows {
+            let (promise, tests) = row.trim_matches(['|', ' ']).rsplit_once(" | ").unwrap();
+            assert!(text.contains(promise), "{page}: {promise}");
+            for test in tests.split(", ").map(|test| test.trim_matches('`')) {
+                let files =
+                    [format!("tests/suite/{test}.rs"), format!("tests/{test}.rs"), format!("src/paging/{test}.rs")];
+                assert!(files.iter().any(|file| root().join(file).exists()), "{page}: {test}");
+            }
+        }
+    }
+}
+
+#[test]
 fn each_page_is_listed_once_and_is_linked_to_where_it_is() {
     let (readme, guide) = (include_str!("../../README.md"), include_str!("../../src/guide.rs"));
     let links = include_str!("../../docs/rustdoc/links.md");
