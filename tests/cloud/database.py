@@ -8,13 +8,13 @@
                                                SECONDS, each in a transaction of its own, and a pause after it
 """
 import datetime
+import functools
 import json
 import random
+import sqlite3
 import sys
 import time
 import uuid
-
-import sqlalchemy
 
 BACKUPS = ('created_at updated_at deleted id volume_id user_id project_id host status service display_name '
            'display_description availability_zone container fail_reason size object_count parent_id '
@@ -101,17 +101,26 @@ def insert_list(db, project):
     insert(db, [dict(defaults, **row) for row in json.load(sys.stdin)])
 
 
-def execute(db, project, seconds=None):
+def execute(db, project, seconds=None, text=str):
     for statement in json.load(sys.stdin):
-        db.execute(sqlalchemy.text(statement), dict(project=project) if ':project' in statement else {})
+        db.execute(text(statement), dict(project=project) if ':project' in statement else {})
         if seconds:
             db.commit()
             time.sleep(float(seconds))
 
 
 def main(url, command, *arguments):
+    if command == 'execute' and url.startswith('sqlite:///'):
+        # A test does it often, and SQLAlchemy takes half a second to load.
+        db = sqlite3.connect(url[len('sqlite:///'):])
+        execute(db, *arguments)
+        db.commit()
+        return
+    global sqlalchemy
+    import sqlalchemy
     with sqlalchemy.create_engine(url).connect() as db:
-        dict(seed=seed, rows=rows, insert=insert_list, execute=execute)[command](db, *arguments)
+        execute_text = functools.partial(execute, text=sqlalchemy.text)
+        dict(seed=seed, rows=rows, insert=insert_list, execute=execute_text)[command](db, *arguments)
         db.commit()
 
 

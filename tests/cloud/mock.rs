@@ -189,7 +189,7 @@ fn any_request(rng: &mut Rng, rows: &[Value], max: Microversion) -> Request {
         query.append_pair(name, value);
     }
     let mut query = query.finish();
-    if rng.u8(..20) == 0 {
+    if rng.u8(..8) == 0 {
         // The last page, with a count.
         let limit = rng.usize(2..60);
         query = format!("limit={limit}&offset={}&with_count=true", rows.len() - rng.usize(1..limit));

@@ -145,17 +145,16 @@ async fn every_filter_and_its_fuzzy_twin_match_the_database<T: Listed>() {
     for wanted in ["available", "error", "restoring", "creating", "deleting", "error_deleting", "error_restoring"] {
         cases.push((all.clone().status(wanted), Box::new(move |_, status, _| status == wanted)));
     }
-    for (request, fits) in cases {
+    for (number, (request, fits)) in cases.into_iter().enumerate() {
         let fits = |row: &&Value| {
             fits(row["display_name"].as_str(), row["status"].as_str().unwrap(), row["volume_id"].as_str().unwrap())
         };
         let expected: Vec<_> = rows.iter().filter(fits).filter_map(|row| text(row, "id")).collect();
-        for (limit, concurrency) in [(300, 1), (100, 3)] {
-            let request = request.clone().limit(limit).concurrency(concurrency);
-            match request.items().map_ok(Listed::id).try_collect::<Vec<_>>().await {
-                Ok(got) => assert_eq!(got, expected, "{request:?}"),
-                Err(error) => check_too_new(&error).await,
-            }
+        let (limit, concurrency) = [(300, 1), (100, 3)][number % 2];
+        let request = request.limit(limit).concurrency(concurrency);
+        match request.items().map_ok(Listed::id).try_collect::<Vec<_>>().await {
+            Ok(got) => assert_eq!(got, expected, "{request:?}"),
+            Err(error) => check_too_new(&error).await,
         }
         match request.count().await {
             Ok(count) => assert_eq!(count, expected.len() as u64, "{request:?}"),
