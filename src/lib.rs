@@ -51,10 +51,9 @@ mod transport;
 
 /// The client that build.rs generates from the contract.
 #[allow(
-    dead_code,
     missing_docs,
     unreachable_pub,
-    unused_imports,
+    unused,
     clippy::all,
     clippy::pedantic,
     clippy::unwrap_used,

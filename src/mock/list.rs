@@ -1,5 +1,6 @@
 //! [`respond`]: how Cinder responds to a request for a list, or for one object.
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::Row;
@@ -159,11 +160,8 @@ fn requested(header: Option<&str>, maximum: Microversion) -> Result<Microversion
 
 /// The object with this id, which is encoded as in a path.
 fn object(rows: &[Row], route: &Route, key: Option<&str>, id: &str, version: Microversion) -> Result<Value, Refusal> {
-    // What only means something in a query.
-    let id = id.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
-    let id = form_urlencoded::parse(id.as_bytes()).next().unwrap_or_default().0;
     // WSGI has the path as Latin-1, whatever it is.
-    let id: String = id.bytes().map(char::from).collect();
+    let id: String = percent_decode_str(id).map(char::from).collect();
     let row = match rows.iter().find(|row| row.id() == id) {
         Some(row) => row.clone(),
         None if route.is_row => return Err((404, format!("Backup {id} could not be found."))),
