@@ -109,7 +109,8 @@ fn descriptions_state_what_extensions_do() {
     for (name, described) in described {
         let description = described["description"].as_str().unwrap();
         if let Some(version) = described["x-openstack"]["min-ver"].as_str() {
-            assert!(description.contains(&format!("Since microversion {version}")), "{name}: {description}");
+            let since = format!("Since microversion {version}");
+            assert!(description.contains(&since), "{name}: its description does not state `{since}`: {description}");
             versions += 1;
         }
         if described.to_string().contains("/BackupStatus\"") {
