@@ -98,7 +98,7 @@ impl LastPages {
         } else {
             self.last = ids;
         }
-        // It may come again, and rightly so.
+        // A removed row comes again, which is no error.
         self.first_of_listing = self.first_of_listing.take().filter(|first| !lines(&removed).any(|id| id == first));
         removed
     }
@@ -159,6 +159,7 @@ mod tests {
                 assert_eq!(pages.remove_after(&candidate), page(kept..rows), "{candidate:?}");
                 let in_previous = if kept > previous { previous } else { 0 };
                 assert_eq!((pages.previous, pages.last), (page(0..in_previous), page(in_previous..kept)));
+                assert_eq!(pages.first_of_listing.is_some(), kept > 0, "{candidate:?}");
             }
         }
     }

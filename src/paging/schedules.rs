@@ -43,7 +43,7 @@ enum Change {
     Toggle(usize),
 }
 
-/// What the service has, and which rows have been there and have fitted the filter throughout.
+/// The rows of the service, and which of them have existed and matched the filter throughout.
 #[derive(Clone)]
 struct World {
     rows: Vec<(String, bool)>,
@@ -233,7 +233,7 @@ fn list<T: Listed>(client: &Client, config: &Config) -> (Vec<Vec<String>>, Optio
     })
 }
 
-/// What is wrong with what was listed of a list that had so many rows.
+/// Checks what was listed of a list that had `config.rows` rows at first. The error states what is wrong.
 fn check(world: &World, config: &Config, pages: &[Vec<String>], error: Option<&Error>) -> Result<(), String> {
     let listed: Vec<&String> = pages.iter().flatten().collect();
     if listed.iter().collect::<HashSet<_>>().len() < listed.len() {
@@ -258,7 +258,7 @@ fn check(world: &World, config: &Config, pages: &[Vec<String>], error: Option<&E
     }
 }
 
-/// Runs every schedule with at most so many changes. Returns how many runs it took.
+/// Runs every schedule of at most `changes` changes. Returns the number of runs.
 fn explore<T: Listed>(client: &Client, config: &Config, changes: usize) -> usize {
     let run = Run {
         world: World::new(config.rows),
@@ -292,6 +292,7 @@ fn explore<T: Listed>(client: &Client, config: &Config, changes: usize) -> usize
     }
 }
 
+/// The part leaves out a concurrency of 4: with 3, all pages of a list of 4 rows are in flight.
 fn configs(rows: impl IntoIterator<Item = usize>) -> Vec<Config> {
     let mut configs = Vec::new();
     for rows in rows {
@@ -307,7 +308,8 @@ fn configs(rows: impl IntoIterator<Item = usize>) -> Vec<Config> {
                 (4, true, true),
             ] {
                 // Pages of one row are not read ahead.
-                if limit > 1 || concurrency <= 2 && !reordered {
+                let differs = limit > 1 || concurrency <= 2 && !reordered;
+                if differs && (concurrency < 4 || all()) {
                     configs.push(Config { rows, limit, concurrency, prefetch, reordered });
                 }
             }
@@ -338,7 +340,11 @@ fn in_parallel<J: Send>(jobs: Vec<J>, job: impl Fn(&Client, J) -> usize + Sync) 
 fn every_schedule_of_changes_yields_a_right_list() {
     let (rows, changes) = if all() { (3..=6, 4) } else { (3..=4, 2) };
     let runs = in_parallel(configs(rows), |client, config| {
-        let runs = explore::<Backup>(client, &config, changes) + explore::<BackupDetail>(client, &config, changes);
+        let mut runs = explore::<Backup>(client, &config, changes);
+        // Both lists have the same pager, so the part runs the second one at one concurrency only.
+        if all() || config.concurrency == 2 {
+            runs += explore::<BackupDetail>(client, &config, changes);
+        }
         println!("{config:?}: {runs} runs");
         runs
     });
@@ -387,7 +393,7 @@ impl CleanUp {
     }
 }
 
-/// All sets of up to so many of these numbers.
+/// All sets of at most `at_most` of the numbers below `of`.
 fn subsets(of: usize, at_most: usize) -> Vec<Vec<usize>> {
     let mut subsets = vec![vec![]];
     let mut from = 0;

@@ -37,7 +37,7 @@ fn with_path<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::Error)
     }
 }
 
-/// What is there, and may be missing, but not null.
+/// An optional value: it may be missing, but not null.
 pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

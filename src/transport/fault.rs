@@ -16,7 +16,7 @@ use crate::{Error, Fault};
 /// How much of a body can be shown, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How much more of it is read: a secret is found that the end of what can be shown goes through.
+/// How much more of it is read, so that a secret across the end of the shown part is found.
 const MARGIN: usize = 1024;
 
 pub(crate) fn request_id(headers: &HeaderMap, secrets: &Secrets) -> Option<String> {
@@ -83,7 +83,7 @@ pub(crate) fn transport(source: reqwest::Error, endpoint: &str, secrets: &Secret
     if secrets.are_in(&text) { WITHHELD.into() } else { source.into() }
 }
 
-/// The start of a body. One that breaks off is as good: the status decides.
+/// The start of a body. A body that breaks off is accepted, because the status decides.
 async fn start_of_body(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let (true, Ok(Some(chunk))) = (body.len() < MAX_BODY + MARGIN, response.chunk().await) {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_none() {
+    fn a_body_without_a_fault_has_none() {
         for body in [
             "",
             "null",

@@ -72,7 +72,7 @@ impl RequestContext {
 fn ends_with_connection<T>(response: &http::Response<T>) -> bool {
     let headers = response.headers();
     let has_no_length = !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
-    // A response that was decompressed has lost its length, and is whole. It is told from others by this.
+    // A decompressed response has lost its length, but is complete. It does not announce the end of its connection.
     let announced = || {
         let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
         let closes =

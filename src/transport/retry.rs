@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_policies_do_no_harm() {
+    fn extreme_policies_neither_panic_nor_exceed_their_bounds() {
         assert!(delays(&RetryPolicy::none()).is_empty());
         let huge = RetryPolicy::default().max_attempts(u32::MAX).initial_delay(Duration::MAX).max_delay(Duration::MAX);
         assert_eq!(delays(&huge).len(), 100);
