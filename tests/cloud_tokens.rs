@@ -219,7 +219,7 @@ async fn a_listing_outlives_a_keystone_that_is_stopped_while_the_token_expires()
 
 #[tokio::test]
 #[ignore = "needs the cloud"]
-async fn a_token_from_a_token_is_not_renewed_and_the_error_says_so() {
+async fn a_token_from_a_token_is_not_renewed_and_the_error_states_why() {
     let turn = ALONE.lock().await;
     let cloud = Cloud::plain().await;
     let credentials = Credentials::token(var("OS_AUTH_URL"), token("demo", "demo").await);

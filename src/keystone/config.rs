@@ -1,4 +1,4 @@
-//! Where settings come from: the environment, and the files that openstacksdk reads.
+//! The sources of settings: the environment, and the files that openstacksdk reads.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 
 use super::file::Clouds;
-use super::invalid;
 use super::settings::{Flag, Origin, Setting, Settings, VBS_ENDPOINT, Values, variable};
 use crate::Error;
 
-/// Where settings were found: what their names are for whoever has written them.
+/// Where settings were found. Errors name a setting as it is written there.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Code,
@@ -24,7 +23,7 @@ const EXTENSIONS: &[&str] = &["yaml", "yml", "json"];
 /// The name of the cloud that the variables describe, unless `OS_CLOUD_NAME` has another one.
 const ENVIRONMENT: &str = "envvars";
 
-/// The environment, as the tests can have another one.
+/// The environment. Tests replace it.
 pub(super) struct Environment<'a> {
     pub(super) variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// The working directory, and the machine's configuration directory.
@@ -41,7 +40,7 @@ impl Environment<'_> {
     /// A variable, unless it is empty.
     fn get(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(value) = (self.variable)(name).filter(|value| !value.is_empty()) else { return Ok(None) };
-        value.into_string().map(Some).map_err(|_| invalid("environment", format!("{name} is not UTF-8")))
+        value.into_string().map(Some).map_err(|_| Error::invalid_config("environment", format!("{name} is not UTF-8")))
     }
 
     /// The variables of these settings, by the settings' names.
@@ -55,6 +54,12 @@ impl Environment<'_> {
         Ok(values)
     }
 
+    /// All variables.
+    fn settings(&self) -> Result<Settings, Error> {
+        let variables = self.variables(Setting::ALL.iter().copied())?;
+        Ok(Settings { variables, ..Settings::default() })
+    }
+
     /// `OS_CLOUD`, or else `OS_*`, or else the only cloud of the file.
     pub(super) fn default_cloud(&self) -> Result<(Settings, Source), Error> {
         if let Some(cloud) = self.get("OS_CLOUD")? {
@@ -63,7 +68,7 @@ impl Environment<'_> {
             let chosen = Settings { variables: endpoint.into_iter().collect(), ..Settings::default() };
             return Ok((chosen.or(settings), source));
         }
-        let settings = Settings { variables: self.variables(Setting::ALL.iter().copied())?, ..Settings::default() };
+        let settings = self.settings()?;
         if Setting::ALL.iter().any(|setting| !setting.is(Flag::Selects) && settings.is_set(*setting)) {
             return Ok((settings, Source::Environment));
         }
@@ -73,7 +78,10 @@ impl Environment<'_> {
                 let (of_file, source) = self.cloud(&found, only)?;
                 Ok((settings.or(of_file), source))
             }
-            _ => Err(invalid("cloud", format!("neither OS_CLOUD nor OS_AUTH_URL is set, and {}", found.describe()))),
+            _ => Err(Error::invalid_config(
+                "cloud",
+                format!("neither OS_CLOUD nor OS_AUTH_URL is set, and {}", found.describe()),
+            )),
         }
     }
 
@@ -83,10 +91,9 @@ impl Environment<'_> {
         if cloud == self.get("OS_CLOUD_NAME")?.as_deref().unwrap_or(ENVIRONMENT) {
             if found.names().contains(&cloud) {
                 let reason = format!("the cloud {cloud:?} is that of the environment, but {}", found.describe());
-                return Err(invalid("cloud", reason));
+                return Err(Error::invalid_config("cloud", reason));
             }
-            let variables = self.variables(Setting::ALL.iter().copied())?;
-            return Ok((Settings { variables, ..Settings::default() }, Source::Environment));
+            return Ok((self.settings()?, Source::Environment));
         }
         let (mut settings, source) = self.cloud(&found, cloud)?;
         for setting in Setting::ALL.iter().copied() {
@@ -108,24 +115,23 @@ impl Environment<'_> {
 
     fn cloud(&self, found: &Found, cloud: &str) -> Result<(Settings, Source), Error> {
         let Some(mut settings) = found.get(cloud)? else {
-            return Err(invalid("cloud", format!("there is no cloud {cloud:?}: {}", found.describe())));
+            return Err(Error::invalid_config("cloud", format!("there is no cloud {cloud:?}: {}", found.describe())));
         };
         if let Some(name) = settings.text(Setting::Profile).map(str::to_owned) {
             settings = self.with_profile(settings, cloud, &name)?;
         }
-        Ok((settings, Source::File { cloud: cloud.to_owned(), path: found.path.clone().unwrap_or_default() }))
+        Ok((settings, Source::File { cloud: cloud.to_owned(), path: found.clouds.path.clone().unwrap_or_default() }))
     }
 
     /// A cloud's entry, with what its profile has.
     fn with_profile(&self, settings: Settings, cloud: &str, name: &str) -> Result<Settings, Error> {
         let (public, searched) = self.search("clouds-public", "public-clouds", "OS_CLIENT_VENDOR_FILE")?;
-        let (path, public) = public.unwrap_or_default();
-        let fault = |reason: String| in_file(&path, &reason);
-        let built_in = Clouds::parse(PROFILES, false, "public-clouds").map_err(fault)?;
-        let own = public.get(name).map_err(fault)?;
-        let shipped = if own.is_some() { None } else { built_in.get(name).map_err(fault)? };
+        let built_in = Clouds::built_in()?;
+        let own = public.get(name)?;
+        let shipped = if own.is_some() { None } else { built_in.get(name)? };
         if let Some(status) = shipped.as_ref().and_then(|profile| profile.text(Setting::Status)) {
-            return Err(invalid("profile", format!("the profile {name:?} of the cloud {cloud:?} {status}")));
+            let reason = format!("the profile {name:?} of the cloud {cloud:?} {status}");
+            return Err(Error::invalid_config("profile", reason));
         }
         let profile = own.or(shipped);
         let url = profile.as_ref().and_then(|profile| profile.text(Setting::Profile)).unwrap_or(name);
@@ -134,10 +140,10 @@ impl Environment<'_> {
                 "the cloud {cloud:?} has a profile by URL, {url:?}, which is not supported: write its settings into the \
                  cloud's entry"
             );
-            return Err(invalid("profile", reason));
+            return Err(Error::invalid_config("profile", reason));
         }
         let Some(mut profile) = profile else {
-            // It may have nothing that matters here.
+            // The profile may have no setting that is used here.
             if settings.is_set(Setting::AuthUrl) {
                 return Ok(settings);
             }
@@ -147,7 +153,7 @@ impl Environment<'_> {
                 there.join(", "),
                 paths(&searched)
             );
-            return Err(invalid("profile", reason));
+            return Err(Error::invalid_config("profile", reason));
         };
         if !settings.regions.is_empty() {
             profile.entry.remove(Setting::RegionName.name());
@@ -161,31 +167,28 @@ impl Environment<'_> {
     fn load(&self) -> Result<Found, Error> {
         let (clouds, searched) = self.search("clouds", "clouds", "OS_CLIENT_CONFIG_FILE")?;
         let (secure, _) = self.search("secure", "clouds", "OS_CLIENT_SECURE_FILE")?;
-        let (path, clouds) = clouds.map(|(path, clouds)| (Some(path), clouds)).unwrap_or_default();
-        let (secure_path, secure) = secure.unwrap_or_default();
-        Ok(Found { path, clouds, secure_path, secure, searched })
+        Ok(Found { clouds, secure, searched })
     }
 
-    /// The first of the files that is there, and those that were looked for before.
-    fn search(&self, name: &str, key: &str, chosen: &str) -> Result<Searched, Error> {
+    /// The first of the files that exists, and those that were searched before it.
+    fn search(&self, name: &str, key: &str, chosen: &str) -> Result<(Clouds, Vec<PathBuf>), Error> {
         if let Some(path) = self.get(chosen)? {
             let path = PathBuf::from(path);
-            return match read(&path, key)? {
-                Some(clouds) => Ok((Some((path.clone(), clouds)), vec![path])),
-                None => Err(invalid("file", format!("{chosen} is {}, which does not exist", path.display()))),
-            };
+            let reason = format!("{chosen} is {}, which does not exist", path.display());
+            let clouds = Clouds::read(&path, key)?.ok_or_else(|| Error::invalid_config("file", reason))?;
+            return Ok((clouds, vec![path]));
         }
         let mut searched = Vec::new();
         for folder in self.folders() {
             for extension in EXTENSIONS {
                 let path = folder.join(format!("{name}.{extension}"));
-                if let Some(clouds) = read(&path, key)? {
-                    return Ok((Some((path, clouds)), searched));
+                if let Some(clouds) = Clouds::read(&path, key)? {
+                    return Ok((clouds, searched));
                 }
                 searched.push(path);
             }
         }
-        Ok((None, searched))
+        Ok((Clouds::default(), searched))
     }
 
     /// The working directory, the user's, and the machine's.
@@ -211,14 +214,9 @@ impl Environment<'_> {
     }
 }
 
-/// The file that a search has found, and those that were looked for before.
-type Searched = (Option<(PathBuf, Clouds)>, Vec<PathBuf>);
-
 /// What a search for clouds has found.
 struct Found {
-    path: Option<PathBuf>,
     clouds: Clouds,
-    secure_path: PathBuf,
     secure: Clouds,
     searched: Vec<PathBuf>,
 }
@@ -233,9 +231,7 @@ impl Found {
     }
 
     fn get(&self, cloud: &str) -> Result<Option<Settings>, Error> {
-        let open =
-            self.clouds.get(cloud).map_err(|reason| in_file(self.path.as_deref().unwrap_or(Path::new("")), &reason))?;
-        let secret = self.secure.get(cloud).map_err(|reason| in_file(&self.secure_path, &reason))?;
+        let (open, secret) = (self.clouds.get(cloud)?, self.secure.get(cloud)?);
         Ok(match (secret, open) {
             (Some(secret), Some(open)) => Some(secret.or(open)),
             (secret, open) => secret.or(open),
@@ -244,30 +240,19 @@ impl Found {
 
     fn describe(&self) -> String {
         let names = self.names();
-        match &self.path {
+        match &self.clouds.path {
             None if names.is_empty() => format!("there is none of the files {}", paths(&self.searched)),
             Some(path) if names.is_empty() => format!("{} has no clouds", path.display()),
             path => {
-                let path = path.as_deref().unwrap_or(&self.secure_path);
-                format!("{} has the clouds {}", path.display(), names.join(", "))
+                let path = path.as_ref().or(self.secure.path.as_ref()).map(|path| path.display().to_string());
+                format!("{} has the clouds {}", path.unwrap_or_default(), names.join(", "))
             }
         }
     }
 }
 
-/// The profiles that need no file.
-const PROFILES: &str = include_str!("profiles.yaml");
-
 fn paths(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-fn read(path: &Path, key: &str) -> Result<Option<Clouds>, Error> {
-    Clouds::read(path, key).map_err(|reason| in_file(path, &reason))
-}
-
-fn in_file(path: &Path, reason: &str) -> Error {
-    invalid("file", format!("{}: {reason}", path.display()))
 }
 
 #[cfg(test)]

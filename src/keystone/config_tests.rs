@@ -87,7 +87,7 @@ const ONE_JSON: &str =
 const TWO: &str = "clouds: {one: {auth: {auth_url: https://one}}, two: {auth: {auth_url: https://two}}}";
 
 #[test]
-fn settings_come_from_the_first_place_that_has_any() {
+fn settings_come_from_the_first_source_that_has_any() {
     let here = "here/clouds.yaml";
     for (files, variables, expected) in [
         // OS_CLOUD, and then no other OS_*.
@@ -224,7 +224,7 @@ fn settings_come_from_the_first_place_that_has_any() {
 }
 
 #[test]
-fn what_is_wrong_with_the_settings_is_named() {
+fn an_error_names_what_is_searched_and_found() {
     let here = "here/clouds.yaml";
     for (files, variables, expected) in [
         (
@@ -314,7 +314,7 @@ fn a_broken_file_is_an_error_that_shows_no_secret() {
 }
 
 #[test]
-fn variables_beside_the_only_cloud_count_before_all_that_it_has() {
+fn variables_override_the_only_cloud() {
     let text = "clouds: {c: {block_storage_region_name: A, volume_interface: admin, regions: [{name: B, values: \
                 {interface: admin}}], auth: {auth_url: https://iam, username: u, password: pw, user_domain_name: D, \
                 project_id: p}}}";
@@ -431,7 +431,7 @@ fn a_cloud_becomes_a_request() {
 }
 
 #[test]
-fn what_is_missing_in_a_cloud_is_named() {
+fn an_error_names_the_setting_of_a_cloud() {
     let user = "auth_url: https://iam, username: u, password: pw, user_domain_name: D, project_id: p";
     let here = "of the cloud \"c\" in ROOT/here/clouds.yaml";
     for (entry, expected) in [
@@ -583,7 +583,7 @@ fn logged(run: impl FnOnce()) -> String {
 }
 
 #[test]
-fn a_variable_that_says_otherwise_than_the_cloud_is_warned_of() {
+fn an_ignored_variable_that_differs_from_the_cloud_is_logged() {
     let entry = "clouds: {c: {auth: {auth_url: https://iam, username: u, project_name: p}, region_name: R}}";
     for (variable, value, is_warned) in [
         ("OS_REGION_NAME", "R", false),
@@ -602,7 +602,7 @@ fn a_variable_that_says_otherwise_than_the_cloud_is_warned_of() {
 
 #[cfg(feature = "rustls")]
 #[test]
-fn certificates_that_are_not_verified_are_warned_of() {
+fn disabled_verification_of_certificates_is_logged() {
     for (entry, warning) in [
         ("verify: false", "certificates are not verified: verify of the cloud \"c\" in "),
         ("insecure: true", "certificates are not verified: insecure of the cloud \"c\" in "),
@@ -656,7 +656,7 @@ fn files_are_regular_small_and_of_any_usual_encoding() {
     for (text, expected) in [
         (
             r#"{"clouds": {"one": {"auth": {"password": "secret", "password": "secret"}}}}"#,
-            "a key is there twice at line 1 ",
+            "a key occurs twice at line 1 ",
         ),
         (r#"{"clouds": {"one": {"auth": {"password": 1e3}}}}"#, "a number with a fraction or an exponent"),
         (r#"{"clouds": {"one": {"auth": {"password": secret}}}}"#, "it is not valid JSON: expected value at line 1 "),
@@ -708,7 +708,7 @@ fn a_file_that_grows_when_it_is_read_is_refused_or_shared() {
     let keys: String = (0..1000).map(|number| format!("k{number}: v, ")).collect();
     let merged = format!("m: &m {{{keys}}}\nn: {{<<: [{}]}}\n{ONE}", "*m, ".repeat(1000));
     let deep = format!("d: {}{}\n{ONE}", "[".repeat(100), "]".repeat(100));
-    for (text, expected) in [(merged, "its merge keys (`<<`) bring too much"), (deep, "it is nested too deep")] {
+    for (text, expected) in [(merged, "its merge keys (`<<`) copy too many entries"), (deep, "it is nested too deep")] {
         let machine = Machine::new(&[("here/clouds.yaml", &text)], &[]);
         let error = machine.run(|env| env.default_cloud()).map(show).unwrap_err();
         assert!(error.contains(expected), "{error}");
@@ -716,8 +716,8 @@ fn a_file_that_grows_when_it_is_read_is_refused_or_shared() {
 }
 
 #[test]
-fn every_profile_signs_in_or_says_why_not() {
-    let names = Clouds::parse(PROFILES, false, "public-clouds").unwrap();
+fn every_profile_signs_in_or_is_an_error_that_states_why() {
+    let names = Clouds::built_in().unwrap();
     assert!(names.names().count() > 20);
     let mut plans = Vec::new();
     for name in names.names() {
@@ -782,7 +782,7 @@ fn the_services_own_settings_win_over_the_general_ones() {
 }
 
 #[test]
-fn the_environment_is_a_cloud_too() {
+fn envvars_is_the_cloud_of_the_environment() {
     let variables = [("OS_CLOUD", "envvars"), ("OS_AUTH_URL", "https://env"), ("OS_USERNAME", "u")];
     let expected = "environment: $OS_AUTH_URL=https://env $OS_USERNAME=u";
     let machine = Machine::new(&[("here/clouds.yaml", ONE)], &variables);
@@ -799,7 +799,7 @@ fn the_environment_is_a_cloud_too() {
 }
 
 #[test]
-fn with_a_cloud_variables_fill_in_for_what_its_entry_lacks() {
+fn some_variables_fill_in_what_a_clouds_entry_lacks() {
     let variables = [
         ("OS_CLOUD", "c"),
         ("OS_PASSWORD", "pw"),
@@ -831,7 +831,7 @@ fn with_a_cloud_variables_fill_in_for_what_its_entry_lacks() {
 }
 
 #[test]
-fn profiles_come_from_the_vendor_file_that_is_named() {
+fn the_vendor_file_provides_profiles() {
     let files = [
         ("here/clouds.yaml", "clouds: {c: {profile: otc, auth: {username: u}}}"),
         ("xdg/v.yaml", "public-clouds: {otc: {auth: {auth_url: https://mine}, status: shutdown}}"),
@@ -869,7 +869,7 @@ fn pem(name: &str) -> [String; 3] {
 /// A server that wants a certificate of the client gets it, and is trusted by any of the ways to say so.
 #[cfg(feature = "rustls")]
 #[tokio::test]
-async fn a_client_certificate_is_shown_to_a_server_that_is_trusted() {
+async fn a_client_certificate_is_sent_to_a_trusted_server() {
     use std::sync::Arc;
 
     use rustls_pki_types::pem::PemObject;
@@ -924,7 +924,8 @@ async fn a_client_certificate_is_shown_to_a_server_that_is_trusted() {
         let plan = machine
             .run(|env| Credentials::found(env.default_cloud()?).resolve())
             .unwrap_or_else(|error| panic!("{error}"));
-        let client = plan.http.apply(reqwest::Client::builder().no_proxy()).build().unwrap();
+        let http = plan.http.iter().fold(reqwest::Client::builder().no_proxy(), |http, settings| settings(http));
+        let client = http.build().unwrap();
         let response = client.get(format!("https://localhost:{port}")).send().await;
         assert_eq!(
             response.as_ref().is_ok_and(|response| response.status() == 204),

@@ -11,7 +11,7 @@ use super::settings::{Flag, Setting, Settings};
 use crate::Error;
 use crate::transport::{RetryPolicy, endpoint};
 
-/// What is set on reqwest's builders.
+/// A setting of reqwest's builders.
 pub(super) type HttpSettings = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
 
 /// Who signs in, where, and for which project.
@@ -30,8 +30,8 @@ pub(super) type HttpSettings = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::Cl
 /// 1. what is set with the methods of this type;
 /// 2. with `OS_CLOUD`, or the name given to `from_cloud`: that cloud's entry in clouds.yaml. Where it has none,
 ///    `OS_PASSWORD`, `OS_APPLICATION_CREDENTIAL_SECRET`, `OS_REGION_NAME`, `OS_INTERFACE` and `OS_CACERT` count, as with
-///    the `openstack` command; no other `OS_*` variable does, and one that says otherwise about the service or the
-///    project is a warning in the log. `OS_CLOUD=envvars` is the environment;
+///    the `openstack` command; no other `OS_*` variable does, and one that selects another service or project
+///    is logged as a warning. `OS_CLOUD=envvars` is the environment;
 /// 3. otherwise the variables `OS_AUTH_URL`, `OS_USERNAME`, `OS_PASSWORD` and so on: `OS_` and the name of any setting;
 /// 4. without any of those, the only cloud in clouds.yaml. `OS_REGION_NAME`, `OS_INTERFACE`, `OS_CACERT`, `OS_CERT`,
 ///    `OS_KEY`, `OS_INSECURE`, and those of the service such as `OS_VOLUME_SERVICE_NAME`, by themselves apply to it.
@@ -88,15 +88,14 @@ impl Credentials {
     }
 
     fn explicit(auth_url: String, method: &str) -> Self {
-        Self::found((Settings::default(), Source::Code)).with(Setting::AuthUrl, auth_url, None).with(
-            Setting::AuthType,
-            method,
-            None,
-        )
+        let credentials = Self::found((Settings::default(), Source::Code));
+        credentials.with(Setting::AuthUrl, auth_url, None).with(Setting::AuthType, method, None)
     }
 
+    /// Sets what the caller has chosen, in place of another setting.
     fn with(mut self, setting: Setting, value: impl Into<SecretString>, instead_of: Option<Setting>) -> Self {
-        self.settings.set(setting, value.into(), instead_of);
+        self.settings.code.extend(instead_of.map(|other| (other, SecretString::default())));
+        self.settings.code.insert(setting, value.into());
         self
     }
 
@@ -209,9 +208,9 @@ impl Credentials {
         self.with(Setting::Endpoint, endpoint.into(), None)
     }
 
-    /// Sets what reqwest can do: proxies, root certificates. It serves the requests that sign in, and the
-    /// client's, as with [`ClientBuilder::http`](crate::ClientBuilder::http). The function is called for each of the two. Of several, each gets
-    /// the builder that the one before it returned.
+    /// Sets options of reqwest, such as proxies and root certificates, for the requests that sign in and for the
+    /// client, as [`ClientBuilder::http`](crate::ClientBuilder::http) does. The function is called once for each of the
+    /// two. Several functions are applied in order.
     pub fn http(
         mut self,
         settings: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,

@@ -1,12 +1,13 @@
-//! clouds.yaml, secure.yaml and clouds-public.yaml: how they are read, and what a cloud's entry has.
+//! Reads clouds.yaml, secure.yaml and clouds-public.yaml, and the settings of a cloud's entry.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::settings::{Region, Setting, Settings, Values};
 use super::yaml::{self, Map, Node};
+use crate::Error;
 
 /// The largest file, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -14,7 +15,7 @@ const MAX_SIZE: u64 = 1 << 20;
 /// The bytes of a regular file, or none where there is no such file.
 pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let read = || -> io::Result<Result<_, String>> {
-        // Opening a FIFO would wait for whoever writes to it.
+        // Opening a FIFO blocks until a writer opens it.
         if !path.metadata()?.is_file() {
             return Ok(Err("it is not a regular file".to_owned()));
         }
@@ -35,14 +36,27 @@ const MAX_NAME: usize = 40;
 
 /// The clouds of a file.
 #[derive(Default)]
-pub(super) struct Clouds(Map);
+pub(super) struct Clouds {
+    /// None where there is no file.
+    pub(super) path: Option<PathBuf>,
+    clouds: Map,
+}
 
 impl Clouds {
     /// Reads a file, or nothing where there is none. `key` is what the clouds are under.
-    pub(super) fn read(path: &Path, key: &str) -> Result<Option<Self>, String> {
-        let Some(bytes) = bytes(path)? else { return Ok(None) };
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-        Self::parse(&text, path.extension().is_some_and(|extension| extension == "json"), key).map(Some)
+    pub(super) fn read(path: &Path, key: &str) -> Result<Option<Self>, Error> {
+        let fault = |reason: String| in_file(Some(path), &reason);
+        let Some(bytes) = bytes(path).map_err(fault)? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|_| fault("it is not UTF-8".to_owned()))?;
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let clouds = Self::parse(&text, is_json, key).map_err(fault)?;
+        Ok(Some(Self { path: Some(path.to_owned()), ..clouds }))
+    }
+
+    /// The profiles that need no file.
+    pub(super) fn built_in() -> Result<Self, Error> {
+        let text = include_str!("profiles.yaml");
+        Self::parse(text, false, "public-clouds").map_err(|reason| in_file(None, &reason))
     }
 
     pub(super) fn parse(text: &str, is_json: bool, key: &str) -> Result<Self, String> {
@@ -50,16 +64,22 @@ impl Clouds {
         let root = if is_json { yaml::json(text)? } else { yaml::yaml(text)? };
         let root = map(&root, "it")?;
         let clouds = root.get(key).map(|clouds| map(clouds, key)).transpose()?;
-        Ok(Self(clouds.cloned().unwrap_or_default()))
+        Ok(Self { path: None, clouds: clouds.cloned().unwrap_or_default() })
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.clouds.keys().map(String::as_str)
     }
 
-    pub(super) fn get(&self, cloud: &str) -> Result<Option<Settings>, String> {
-        self.0.get(cloud).map(|entry| settings(entry, &format!("the cloud {cloud:?}"))).transpose()
+    pub(super) fn get(&self, cloud: &str) -> Result<Option<Settings>, Error> {
+        let entry = self.clouds.get(cloud).map(|entry| settings(entry, &format!("the cloud {cloud:?}")));
+        entry.transpose().map_err(|reason| in_file(self.path.as_deref(), &reason))
     }
+}
+
+fn in_file(path: Option<&Path>, reason: &str) -> Error {
+    let path = path.unwrap_or(Path::new("profiles.yaml"));
+    Error::invalid_config("file", format!("{}: {reason}", path.display()))
 }
 
 /// A cloud's entry, or a region's values.
@@ -80,12 +100,12 @@ fn settings(entry: &Node, place: &str) -> Result<Settings, String> {
     Ok(settings)
 }
 
-/// Takes a value, if its name is understood. Files may have `-` for `_`.
+/// Adds a value, if its name is known. Files may have `-` for `_`.
 fn value(values: &mut Values, unknown: &mut Vec<String>, name: &str, node: &Node, place: &str) -> Result<(), String> {
     let known = name.replace('-', "_");
     match (Setting::of_name(&known), node) {
         (_, Node::Null) => {}
-        // Each service may have one, and none is needed.
+        // Each service may have one. The crate needs none.
         (None, _) if known.ends_with("api_version") => {}
         // Where a blank or colon is missing, a value is part of the key.
         (None, _) if known.len() > MAX_NAME || known.contains(|c: char| c != '_' && !c.is_ascii_lowercase()) => {}
@@ -93,7 +113,7 @@ fn value(values: &mut Values, unknown: &mut Vec<String>, name: &str, node: &Node
         (Some(_), Node::Text(text)) => {
             let is_other = !text.is_empty() && values.insert(known, text.as_str().into()).is_some();
             if is_other {
-                return Err(format!("{name} of {place} is there twice, once with `-` and once with `_`"));
+                return Err(format!("{name} of {place} occurs twice, once with `-` and once with `_`"));
             }
         }
         (Some(_), _) => return Err(format!("{name} of {place} is not a text")),

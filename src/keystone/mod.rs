@@ -80,17 +80,13 @@ pub(crate) mod generated {
 
 crate::transport::hooks::hooks!(generated::Client);
 
-fn invalid(setting: &'static str, reason: impl Into<String>) -> Error {
-    Error::InvalidConfig { setting, reason: reason.into() }
-}
-
-/// What is shown of the settings in a clouds.yaml, for the fuzz targets.
+/// The `Debug` output of each cloud in a clouds.yaml, for the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) fn fuzzing_clouds(text: &str) -> Result<String, String> {
     let _ = file::Clouds::parse(text, true, "clouds");
     let clouds = file::Clouds::parse(text, false, "clouds")?;
     let shown = |name| {
-        let settings = clouds.get(name)?.unwrap_or_default();
+        let settings = clouds.get(name).map_err(|error| error.to_string())?.unwrap_or_default();
         Ok(format!("{:?}", Credentials::found((settings, config::Source::Code))))
     };
     clouds.names().map(shown).collect()

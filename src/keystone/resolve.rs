@@ -1,4 +1,4 @@
-//! From [`Credentials`] to a [`Plan`]: what is missing, and what the request to sign in has.
+//! Resolves [`Credentials`] to a [`Plan`]: the request that signs in, or an error that names what is missing.
 
 use std::time::Duration;
 
@@ -6,33 +6,31 @@ use secrecy::SecretString;
 
 use super::catalog::{self, Wanted};
 use super::config::Source;
-use super::credentials::Credentials;
+use super::credentials::{Credentials, HttpSettings};
 use super::generated::types::{
     ApplicationCredential, Auth, Identity, Method, PasswordMethod, ProjectScope, Reference, Scope, SignIn, TokenMethod,
     User,
 };
-use super::invalid;
 use super::secret::Secret;
 use super::settings::{Flag, Origin, Setting, Settings, variable};
-use super::tls::Http;
 use crate::Error;
 use crate::transport::{RetryPolicy, endpoint};
 
-/// Part of an auth URL or an endpoint, in place of the region.
+/// The placeholder for the region in an auth URL or an endpoint.
 const REGION: &str = "{region_name}";
 
-/// What to do, once all settings are known.
+/// How to sign in and what to list, from all settings.
 pub(super) struct Plan {
     /// Without one, Keystone is not called.
     pub(super) sign_in: Option<Request>,
     /// The token to use without signing in.
     pub(super) token: Option<SecretString>,
     /// The project that was chosen.
-    pub(super) project: Project,
+    pub(super) project: Reference,
     pub(super) endpoint: Option<String>,
     /// Without an endpoint, what to look for in the catalog.
     pub(super) wanted: Wanted,
-    pub(super) http: Http,
+    pub(super) http: Vec<HttpSettings>,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: RetryPolicy,
 }
@@ -44,15 +42,9 @@ pub(super) struct Request {
     pub(super) auth_url: String,
     pub(super) body: SignIn,
     /// The secret of the body.
-    pub(super) secret: SecretString,
-    /// Whether it brings a token with a life of its own.
+    pub(super) secret: Secret,
+    /// Whether another token can be obtained with it.
     pub(super) renewable: bool,
-}
-
-#[derive(Clone, Default)]
-pub(super) struct Project {
-    pub(super) id: Option<String>,
-    pub(super) name: Option<String>,
 }
 
 impl Credentials {
@@ -65,10 +57,9 @@ impl Credentials {
             self.settings = special.values.clone().or(std::mem::take(&mut self.settings));
         }
         let http = self.http_settings()?;
-        let text = |setting| self.settings.text(setting).map(str::to_owned);
-        let project = Project { id: text(Setting::ProjectId), name: text(Setting::ProjectName) };
+        let project = self.reference(Setting::ProjectId, Setting::ProjectName).unwrap_or_default();
         let endpoint = self.templated(Setting::Endpoint, region.as_deref())?;
-        let interface = text(Setting::Interface).unwrap_or_else(|| "public".to_owned());
+        let interface = self.settings.text(Setting::Interface).unwrap_or("public");
         let token = self.settings.get(Setting::Token).cloned();
         let sign_in = if !self.settings.is_set(Setting::AuthUrl) && endpoint.is_some() && token.is_some() {
             None
@@ -76,16 +67,16 @@ impl Credentials {
             Some(self.request(region.as_deref(), &project)?)
         };
         Ok(Plan {
-            token: token.filter(|_| sign_in.is_none()),
+            token,
             sign_in,
             project,
             endpoint,
             wanted: Wanted {
                 // One service may have a region of its own.
-                region: text(Setting::RegionName).or(region),
-                interface: catalog::interface(&interface).to_owned(),
-                service_type: text(Setting::ServiceType),
-                service_name: text(Setting::ServiceName),
+                region: self.text(Setting::RegionName).or(region),
+                interface: catalog::interface(interface).to_owned(),
+                service_type: self.text(Setting::ServiceType),
+                service_name: self.text(Setting::ServiceName),
             },
             http,
             timeout: self.timeout,
@@ -93,32 +84,27 @@ impl Credentials {
         })
     }
 
-    fn request(&self, region: Option<&str>, project: &Project) -> Result<Request, Error> {
+    fn request(&self, region: Option<&str>, project: &Reference) -> Result<Request, Error> {
         let method = self.method()?;
         let auth_url = self.auth_url(region)?;
-        let mut scope = self.scope(method, project)?;
+        let scope = self.scope(method, project)?;
         let mut identity =
             Identity { methods: vec![method], password: None, application_credential: None, token: None };
-        let secret = match method {
+        let secret = self.need_secret(match method {
+            Method::Password => Setting::Password,
+            Method::Token => Setting::Token,
+            Method::ApplicationCredential => Setting::ApplicationCredentialSecret,
+        })?;
+        match method {
             Method::Password => {
-                let secret = self.need_secret(Setting::Password)?;
-                let user = User { password: Some(Secret(secret.clone())), ..self.user()? };
+                let user = User { password: Some(secret.clone()), ..self.user()? };
                 identity.password = Some(PasswordMethod { user });
-                secret
             }
-            Method::Token => {
-                let secret = self.need_secret(Setting::Token)?;
-                identity.token = Some(TokenMethod { id: Secret(secret.clone()) });
-                secret
-            }
+            Method::Token => identity.token = Some(TokenMethod { id: secret.clone() }),
             Method::ApplicationCredential => {
-                let secret = self.need_secret(Setting::ApplicationCredentialSecret)?;
                 identity.application_credential = Some(self.application_credential_body(secret.clone())?);
-                // It has a project of its own, and is refused where the request has one.
-                scope = None;
-                secret
             }
-        };
+        }
         let renewable = method != Method::Token;
         Ok(Request { auth_url, body: SignIn { auth: Auth { identity, scope } }, secret, renewable })
     }
@@ -134,13 +120,13 @@ impl Credentials {
                  credential or a token is needed",
                 self.name(key)
             );
-            return Err(invalid("auth_type", reason));
+            return Err(Error::invalid_config("auth_type", reason));
         }
         match self.settings.text(Setting::AuthType) {
             Some("password" | "v3password") => Ok(Method::Password),
             Some("token" | "v3token") => Ok(Method::Token),
             Some("v3applicationcredential" | "application_credential") => Ok(Method::ApplicationCredential),
-            Some(other) => Err(invalid(
+            Some(other) => Err(Error::invalid_config(
                 "auth_type",
                 format!(
                     "{} is {other:?}, where password, token and v3applicationcredential are supported",
@@ -154,35 +140,25 @@ impl Credentials {
     }
 
     fn user(&self) -> Result<User, Error> {
-        let text = |setting| self.settings.text(setting).map(str::to_owned);
-        match (text(Setting::UserId), text(Setting::Username)) {
-            (Some(id), _) => Ok(User { id: Some(id), ..User::default() }),
-            (None, Some(name)) => Ok(User { name: Some(name), domain: Some(self.user_domain()), ..User::default() }),
-            (None, None) => Err(self.missing(Setting::Username, Some(Setting::UserId))),
-        }
+        let user = self.reference(Setting::UserId, Setting::Username);
+        let Reference { id, name } = user.ok_or_else(|| self.missing(Setting::Username, Some(Setting::UserId)))?;
+        let domain = name.is_some().then(|| self.user_domain());
+        Ok(User { id, name, domain, password: None })
     }
 
-    fn application_credential_body(&self, secret: SecretString) -> Result<ApplicationCredential, Error> {
-        let text = |setting| self.settings.text(setting).map(str::to_owned);
-        let (id, name) = (text(Setting::ApplicationCredentialId), text(Setting::ApplicationCredentialName));
-        let has_user = self.settings.is_set(Setting::UserId) || self.settings.is_set(Setting::Username);
-        let secret = Secret(secret);
-        match (&self.source, id, name) {
+    fn application_credential_body(&self, secret: Secret) -> Result<ApplicationCredential, Error> {
+        let (id, name) = (Setting::ApplicationCredentialId, Setting::ApplicationCredentialName);
+        let Reference { mut id, mut name } = self.reference(id, name).ok_or_else(|| self.missing(id, Some(name)))?;
+        let has_user = self.reference(Setting::UserId, Setting::Username).is_some();
+        if has_user && matches!(self.source, Source::Code) {
             // The constructor has one argument for both.
-            (Source::Code, Some(name), _) if has_user => {
-                Ok(ApplicationCredential { id: None, name: Some(name), user: Some(self.user()?), secret })
-            }
-            (_, Some(id), _) => Ok(ApplicationCredential { id: Some(id), name: None, user: None, secret }),
-            (_, None, Some(name)) => {
-                Ok(ApplicationCredential { id: None, name: Some(name), user: Some(self.user()?), secret })
-            }
-            (_, None, None) => {
-                Err(self.missing(Setting::ApplicationCredentialId, Some(Setting::ApplicationCredentialName)))
-            }
+            name = id.take().or(name);
         }
+        let user = name.is_some().then(|| self.user()).transpose()?;
+        Ok(ApplicationCredential { id, name, user, secret })
     }
 
-    fn scope(&self, method: Method, project: &Project) -> Result<Option<Scope>, Error> {
+    fn scope(&self, method: Method, project: &Reference) -> Result<Option<Scope>, Error> {
         let has_project = project.id.is_some() || project.name.is_some();
         let others = [Setting::TrustId, Setting::SystemScope, Setting::DomainId, Setting::DomainName];
         let of_domain = [Setting::DomainId, Setting::DomainName];
@@ -190,12 +166,14 @@ impl Credentials {
         if let Some(setting) = others.into_iter().find(other) {
             let reason =
                 format!("{} is set: only a project is supported, because a list is a project's", self.name(setting));
-            return Err(invalid("scope", reason));
+            return Err(Error::invalid_config("scope", reason));
         }
-        let project = match (&project.id, &project.name) {
-            (Some(id), _) => ProjectScope { id: Some(id.clone()), name: None, domain: None },
-            (None, Some(name)) if method != Method::ApplicationCredential => {
-                ProjectScope { id: None, name: Some(name.clone()), domain: Some(self.project_domain()) }
+        let project = match project {
+            // It has a project of its own, and is refused where the request has one.
+            _ if method == Method::ApplicationCredential => return Ok(None),
+            Reference { id: Some(id), .. } => ProjectScope { id: Some(id.clone()), ..ProjectScope::default() },
+            Reference { name: Some(name), .. } => {
+                ProjectScope { name: Some(name.clone()), domain: Some(self.project_domain()), id: None }
             }
             _ => return Ok(None),
         };
@@ -213,24 +191,26 @@ impl Credentials {
         own.or_else(|| self.general_domain()).unwrap_or_else(|| self.user_domain())
     }
 
-    /// The domain of both.
+    /// The domain of the user and the project.
     fn general_domain(&self) -> Option<Reference> {
         self.reference(Setting::DomainId, Setting::DomainName)
             .or_else(|| self.reference(Setting::DefaultDomainId, Setting::DefaultDomainName))
             .or_else(|| self.reference(Setting::DefaultDomain, Setting::DefaultDomainName))
     }
 
+    /// The id, or else the name.
     fn reference(&self, id: Setting, name: Setting) -> Option<Reference> {
-        let text = |setting| self.settings.text(setting).map(str::to_owned);
-        match (text(id), text(name)) {
-            (None, None) => None,
-            (Some(id), _) => Some(Reference { id: Some(id), name: None }),
-            (None, name) => Some(Reference { id: None, name }),
-        }
+        let id = self.text(id);
+        let name = if id.is_some() { None } else { self.text(name) };
+        (id.is_some() || name.is_some()).then_some(Reference { id, name })
     }
 
-    fn need_secret(&self, setting: Setting) -> Result<SecretString, Error> {
-        self.settings.get(setting).cloned().ok_or_else(|| self.missing(setting, None))
+    fn text(&self, setting: Setting) -> Option<String> {
+        self.settings.text(setting).map(str::to_owned)
+    }
+
+    fn need_secret(&self, setting: Setting) -> Result<Secret, Error> {
+        self.settings.get(setting).cloned().map(Secret).ok_or_else(|| self.missing(setting, None))
     }
 
     /// The region that is chosen.
@@ -240,7 +220,7 @@ impl Credentials {
         match (self.settings.general(Setting::RegionName), known.as_slice()) {
             (Some(name), _) if name.contains(',') => {
                 let reason = format!("{} is {name:?}: choose one of these", self.name(Setting::RegionName));
-                Err(invalid("region", reason))
+                Err(Error::invalid_config("region", reason))
             }
             (Some(name), _) => Ok(Some(name.to_owned())),
             (None, []) => Ok(None),
@@ -254,28 +234,26 @@ impl Credentials {
             }
             (None, several) => {
                 let missing = self.not_set(Setting::RegionName, None);
-                Err(invalid("region", format!("{missing}, and there are several: {}", several.join(", "))))
+                let reason = format!("{missing}, and there are several: {}", several.join(", "));
+                Err(Error::invalid_config("region", reason))
             }
         }
     }
 
-    /// An address, with the region in its place.
+    /// An address, with the region in place of its placeholder.
     fn templated(&self, setting: Setting, region: Option<&str>) -> Result<Option<String>, Error> {
-        match (self.settings.text(setting), region) {
-            (None, _) => Ok(None),
-            (Some(template), Some(region)) => Ok(Some(template.replace(REGION, region))),
-            (Some(template), None) if template.contains(REGION) => {
-                let missing = self.not_set(Setting::RegionName, None);
-                Err(invalid("region", format!("{} has {REGION}, and {missing}", self.name(setting))))
-            }
-            (Some(address), None) => Ok(Some(address.to_owned())),
+        let Some(template) = self.settings.text(setting) else { return Ok(None) };
+        if region.is_none() && template.contains(REGION) {
+            let missing = self.not_set(Setting::RegionName, None);
+            return Err(Error::invalid_config("region", format!("{} has {REGION}, and {missing}", self.name(setting))));
         }
+        Ok(Some(template.replace(REGION, region.unwrap_or_default())))
     }
 
     /// Where the identity service is, up to where the contract's path begins.
     fn auth_url(&self, region: Option<&str>) -> Result<String, Error> {
         let Some(url) = self.templated(Setting::AuthUrl, region)? else {
-            // With an endpoint, a token will do.
+            // With an endpoint, a token is enough.
             let other = Some(Setting::Token).filter(|_| self.settings.is_set(Setting::Endpoint));
             return Err(self.missing(Setting::AuthUrl, other));
         };
@@ -286,13 +264,13 @@ impl Credentials {
         match endpoint::parse(url) {
             Ok((base, None)) => Ok(base),
             Ok((_, Some(_))) => {
-                Err(invalid("auth_url", format!("{name} has a path that does not end with the version")))
+                Err(Error::invalid_config("auth_url", format!("{name} has a path that does not end with the version")))
             }
-            Err(reason) => Err(invalid("auth_url", format!("{name} {reason}"))),
+            Err(reason) => Err(Error::invalid_config("auth_url", format!("{name} {reason}"))),
         }
     }
 
-    /// How a setting is called where it comes from, or would come from.
+    /// The name of a setting in its source.
     pub(super) fn name(&self, setting: Setting) -> String {
         match self.settings.find(setting) {
             Some((Origin::Code, _)) => setting.name().to_owned(),
@@ -316,7 +294,7 @@ impl Credentials {
         }
     }
 
-    /// That a setting is not set, nor the other one, nor the variable that would fill it.
+    /// States that neither the setting, nor the other one, nor the variable that fills it is set.
     fn not_set(&self, setting: Setting, other: Option<Setting>) -> String {
         let is_file = matches!(self.source, Source::File { .. });
         let is_environment = matches!(self.source, Source::Environment);
@@ -327,7 +305,7 @@ impl Credentials {
         format!("{}{others} is not set", self.unset_name(setting))
     }
 
-    /// That a setting is missing, with what is set and what is not understood.
+    /// The error for a missing setting. It lists what is set and what is not understood.
     fn missing(&self, setting: Setting, other: Option<Setting>) -> Error {
         let written = |setting: &Setting| match self.settings.find(*setting)?.0 {
             Origin::Code => Some(setting.name().to_owned()),
@@ -340,11 +318,11 @@ impl Credentials {
             [] => String::new(),
             unknown => format!("; not understood: {}", unknown.join(", ")),
         };
-        invalid(setting.name(), format!("{}; {set}{unknown}", self.not_set(setting, other)))
+        Error::invalid_config(setting.name(), format!("{}; {set}{unknown}", self.not_set(setting, other)))
     }
 }
 
-/// The domain that each Keystone begins with.
+/// The domain that every Keystone has.
 fn default_domain() -> Reference {
     Reference { id: Some("default".to_owned()), name: None }
 }

@@ -1,4 +1,4 @@
-//! [`Secret`]: what must not be shown.
+//! [`Secret`]: a secret in a request's body.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
@@ -13,7 +13,7 @@ impl Serialize for Secret {
     }
 }
 
-/// The generated types can be read, too.
+/// The generated types implement `Deserialize`, too.
 impl<'de> serde::Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(String::deserialize(deserializer)?.into()))

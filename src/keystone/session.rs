@@ -1,4 +1,4 @@
-//! Signing in: the request, what comes back, and the tokens after the first one.
+//! Signing in: the request, its response, and the renewal of tokens.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::catalog;
 use super::credentials::Credentials;
-use super::generated::types::TokenDetails;
+use super::generated::types::{Reference, TokenDetails};
 use super::generated::{Client as Generated, PATH, X_SUBJECT_TOKEN};
-use super::resolve::{Plan, Project, Request};
+use super::resolve::{Plan, Request};
 use crate::token::{Token, TokenProvider};
 use crate::transport::call::{self, Call};
 use crate::transport::secrets::Secrets;
@@ -21,13 +21,13 @@ use crate::transport::signals::Traced;
 use crate::transport::{Operation, RetryPolicy, Route, Server, http};
 use crate::{Client, ClientBuilder, Error};
 
-/// The most that a response may have. A catalog of a thousand endpoints has about a third of a MiB.
+/// The maximum size of a response. A catalog of 1,000 endpoints has about a third of a MiB.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
-/// The longest project id or address that is believed, in bytes.
+/// The maximum length of a project id or an address, in bytes.
 const MAX_TEXT: usize = 2048;
 
-/// How much of its life a token may have lost at once: Keystone's times are whole seconds, rounded down.
+/// Keystone rounds its times down to whole seconds: a new token's life may be shorter by this much.
 const CLOCK_TICK: Duration = Duration::from_secs(1);
 
 impl Credentials {
@@ -47,11 +47,12 @@ impl Credentials {
     }
 }
 
-/// Signs in as planned, and makes the builder of a client from what comes back.
+/// Signs in, and makes the builder of a client from the response.
 async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     let Plan { sign_in, token, project, endpoint, wanted, http: settings, timeout, retry } = plan;
+    let prepared = |http| settings.iter().fold(http, |http, settings| settings(http));
     let prepare = |endpoint: String| {
-        let builder = Client::builder(endpoint).retry(retry.clone()).http(|http| settings.apply(http));
+        let builder = Client::builder(endpoint).retry(retry.clone()).http(prepared);
         match timeout {
             Some(timeout) => builder.timeout(timeout),
             None => builder,
@@ -63,9 +64,9 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
         return Ok(token.into_iter().fold(builder, ClientBuilder::token));
     };
 
-    let client = http::build(settings.apply(http::defaults()), timeout, None)?;
+    let client = http::build(prepared(http::defaults()), timeout, None)?;
     let secrets = Arc::new(Secrets::of_environment(&client));
-    secrets.add_password(request.secret.expose_secret());
+    secrets.add_password(request.secret.0.expose_secret());
     let service = Service { http: client, request, retry: retry.clone(), secrets: Arc::clone(&secrets) };
     let received = service.sign_in().await?;
     let project_id = received.project_id(&project)?;
@@ -87,7 +88,7 @@ async fn sign_in(plan: Plan) -> Result<ClientBuilder, Error> {
     Ok(prepare(endpoint).project_id(project_id).token_provider(session).secrets(secrets))
 }
 
-/// An identity service, and what to send to it.
+/// An identity service, and the request that signs in.
 struct Service {
     http: reqwest::Client,
     request: Request,
@@ -95,7 +96,7 @@ struct Service {
     secrets: Arc<Secrets>,
 }
 
-/// What the service responds with.
+/// The service's response.
 struct Received {
     token: Token,
     at: Instant,
@@ -162,7 +163,7 @@ fn received(response: call::Received<'_, TokenDetails>) -> Result<Received, Erro
 fn issued_token(headers: &HeaderMap, details: &TokenDetails) -> Result<Token, &'static str> {
     let issued = headers.get(X_SUBJECT_TOKEN).ok_or("the response has no X-Subject-Token")?;
     let mut token = Token::from(issued.to_str().map_err(|_| "the X-Subject-Token is not text")?);
-    token.to_header().map_err(|_| "the X-Subject-Token is no token that a header can have")?;
+    token.to_header().map_err(|_| "the X-Subject-Token is not a valid token")?;
     let expires_at = expiry(details);
     token.expires_at = expires_at.and_then(|time| {
         let since_epoch = Duration::try_from(time.as_duration()).ok()?;
@@ -174,14 +175,14 @@ fn issued_token(headers: &HeaderMap, details: &TokenDetails) -> Result<Token, &'
     Ok(token)
 }
 
-/// When the token expires: none where it never does, or not in the years that this program knows.
+/// When the token expires. None: never, or outside the supported years.
 fn expiry(details: &TokenDetails) -> Option<Timestamp> {
     details.expires_at.as_deref()?.parse().ok()
 }
 
 impl Received {
-    /// The token's project, which has to be the one that was chosen.
-    fn project_id(&self, chosen: &Project) -> Result<String, Error> {
+    /// The token's project. Another one than the chosen project is an error.
+    fn project_id(&self, chosen: &Reference) -> Result<String, Error> {
         let invalid = |reason: String| Error::invalid_config("project_id", reason);
         let Some(id) = self.details.project.as_ref().and_then(|project| project.id.clone()) else {
             return Err(invalid(
@@ -190,11 +191,11 @@ impl Received {
         };
         let name = self.details.project.as_ref().and_then(|project| project.name.as_ref());
         match chosen {
-            Project { id: Some(chosen), .. } if *chosen != id => {
+            Reference { id: Some(chosen), .. } if *chosen != id => {
                 Err(invalid(format!("the project id is {chosen:?}, but the token's project is another one")))
             }
             // Keystone compares names as its database does: MariaDB without regard to case.
-            Project { id: None, name: Some(chosen) }
+            Reference { id: None, name: Some(chosen) }
                 if name.is_some_and(|name| name.to_lowercase() != chosen.to_lowercase()) =>
             {
                 Err(invalid(format!("the project's name is {chosen:?}, but the token's project is another one")))
@@ -203,8 +204,8 @@ impl Received {
         }
     }
 
-    /// Refuses what the service sends, and errors and `Debug` show, where it has a secret. A short password may be
-    /// part of any name.
+    /// Refuses a value of the service that contains a secret: errors and `Debug` show the value. A short password
+    /// may be part of any name.
     fn refuse_secret(service: &Service, setting: &'static str, text: &str) -> Result<(), Error> {
         let refused = |what: &str| {
             let name = setting.replace('_', " ");
@@ -217,19 +218,15 @@ impl Received {
     }
 
     fn endpoint(&self, service: &Service, wanted: &catalog::Wanted) -> Result<String, Error> {
-        let endpoint = self.catalog_endpoint(service, wanted)?;
-        Self::refuse_secret(service, "endpoint", &endpoint)?;
-        Ok(endpoint)
-    }
-
-    fn catalog_endpoint(&self, service: &Service, wanted: &catalog::Wanted) -> Result<String, Error> {
-        catalog::endpoint(&self.details.catalog, wanted).map_err(|error| match error {
-            // Names of the catalog are what a server sends, too.
+        let endpoint = catalog::endpoint(&self.details.catalog, wanted).map_err(|error| match error {
+            // The catalog's names come from a server: they may contain a secret.
             Error::InvalidConfig { setting, reason } => {
                 Error::invalid_config(setting, service.secrets.one_line(&reason))
             }
             other => other,
-        })
+        })?;
+        Self::refuse_secret(service, "endpoint", &endpoint)?;
+        Ok(endpoint)
     }
 }
 
@@ -238,16 +235,16 @@ struct Session {
     service: Service,
     project_id: String,
     expires_at: Option<Timestamp>,
-    /// The token that signing in has brought, until it is used, and when it was received.
+    /// The token that signing in returned, until it is used, and when it was received.
     first: Mutex<Option<(Token, Instant)>>,
 }
 
 impl Session {
-    /// The token that signing in has brought, unless it was used or has expired since.
+    /// The token that signing in returned, unless it was used or has expired.
     fn first(&self) -> Option<Token> {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.service.request.renewable {
-            // There is no other one: it is used until the service rejects it.
+            // It can't be renewed: it is used until the service rejects it.
             let (token, _) = first.clone()?;
             return Some(Token { expires_at: None, life: None, ..token });
         }
@@ -276,7 +273,7 @@ impl TokenProvider for Session {
             .into());
         }
         let received = self.service.sign_in().await?;
-        let same = Project { id: Some(self.project_id.clone()), name: None };
+        let same = Reference { id: Some(self.project_id.clone()), name: None };
         received.project_id(&same)?;
         Ok(received.token)
     }

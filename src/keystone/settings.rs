@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// What is special about a setting.
+/// A property of a setting.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flag {
-    /// openstacksdk prefers the value in `auth` to the one beside it; without this flag, the one beside it.
+    /// As in openstacksdk, the value in `auth` wins over the one beside it. Without this flag, the one beside it wins.
     AuthFirst,
     /// Not shown.
     Secret,
-    /// With `OS_CLOUD`, the variable counts where the cloud's entry has no value.
+    /// With `OS_CLOUD`, the variable is used where the cloud's entry has no value.
     Fills,
-    /// States nothing of who signs in: the variables by themselves are for the only cloud of the file.
+    /// Does not state who signs in: set alone, its variable applies to the only cloud of the file.
     Selects,
-    /// Chooses what is listed: a variable that is not used is warned of.
+    /// Selects what is listed: a variable that is ignored is logged as a warning.
     Chooses,
     /// One service may have its own, with the service's name before it: `volume_region_name`.
     Service,
@@ -34,16 +34,10 @@ macro_rules! settings {
         impl Setting {
             pub(super) const ALL: &[Self] = &[$(Self::$setting),+];
 
-            /// Its general names, the preferred one first.
-            fn general_names(self) -> &'static [&'static str] {
+            /// Its general names, the preferred one first, and its flags.
+            fn row(self) -> (&'static [&'static str], &'static [Flag]) {
                 match self {
-                    $(Self::$setting => &[$($name),+]),+
-                }
-            }
-
-            fn flags(self) -> &'static [Flag] {
-                match self {
-                    $(Self::$setting => &[$(Flag::$flag),*]),+
+                    $(Self::$setting => (&[$($name),+], &[$(Flag::$flag),*])),+
                 }
             }
         }
@@ -106,7 +100,7 @@ impl Setting {
     /// All its names, the preferred one first.
     fn names(self) -> impl Iterator<Item = String> {
         let services = if self.is(Flag::Service) || self.is(Flag::ServiceOnly) { SERVICES } else { &[] };
-        let general = self.general_names();
+        let (general, _) = self.row();
         let of_service = |service: &&str| general.iter().map(|name| format!("{service}_{name}")).collect::<Vec<_>>();
         let general = general.iter().filter(move |_| !self.is(Flag::ServiceOnly)).map(|name| (*name).to_owned());
         services.iter().flat_map(of_service).chain(general)
@@ -119,15 +113,15 @@ impl Setting {
 
     /// Its general name.
     pub(super) fn name(self) -> &'static str {
-        self.general_names().first().copied().unwrap_or_default()
+        self.row().0.first().copied().unwrap_or_default()
     }
 
     pub(super) fn is(self, flag: Flag) -> bool {
-        self.flags().contains(&flag)
+        self.row().1.contains(&flag)
     }
 }
 
-/// The name by which the caller and the variable `VBS_ENDPOINT` have the service's address.
+/// The name of the service's address that the variable `VBS_ENDPOINT` sets.
 pub(super) const VBS_ENDPOINT: &str = "vbs_endpoint_override";
 
 /// The variable of a name.
@@ -152,11 +146,11 @@ pub(super) struct Settings {
     pub(super) entry: Values,
     /// Its `auth`.
     pub(super) auth: Values,
-    /// Variables that count where the entry has nothing.
+    /// Variables that are used where the entry has no value.
     pub(super) filled: Values,
     /// The regions that the entry names, with the settings of each.
     pub(super) regions: Vec<Region>,
-    /// The entry's own regions are those to choose from; a profile's are all those that its cloud has.
+    /// Whether `regions` is a profile's: all regions of its cloud. An entry's own are those to choose from.
     pub(super) regions_of_profile: bool,
     /// The keys of the entry that are not understood.
     pub(super) unknown: Vec<String>,
@@ -191,11 +185,11 @@ impl Settings {
 
     /// The value for all services.
     pub(super) fn general(&self, setting: Setting) -> Option<&str> {
-        let names = setting.general_names().iter().map(|name| (*name).to_owned());
+        let names = setting.row().0.iter().map(|name| (*name).to_owned());
         self.find_as(setting, names).map(|(_, value)| value.expose_secret())
     }
 
-    /// The value that counts, and where it was found.
+    /// The value that wins, and where it was found.
     pub(super) fn find(&self, setting: Setting) -> Option<(Origin, &SecretString)> {
         self.find_as(setting, setting.names())
     }
@@ -240,17 +234,9 @@ impl Settings {
         self.unknown.extend(other.unknown);
         self
     }
-
-    /// Sets what the caller has chosen, in place of another setting.
-    pub(super) fn set(&mut self, setting: Setting, value: SecretString, instead_of: Option<Setting>) {
-        if let Some(other) = instead_of {
-            self.code.insert(other, SecretString::default());
-        }
-        self.code.insert(setting, value);
-    }
 }
 
-/// A yes or no, in the words that people use for it.
+/// A boolean in any usual spelling.
 pub(super) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "y" | "t" | "1" => Some(true),

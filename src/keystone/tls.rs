@@ -1,55 +1,22 @@
-//! What is set on reqwest's builders: certificates, and what the caller sets.
+//! The settings of reqwest's builders: certificates, and what the caller sets.
+
+use std::sync::Arc;
 
 use super::credentials::{Credentials, HttpSettings};
-use super::invalid;
 use super::settings::{Setting, boolean};
 use crate::Error;
 
-/// What is set on reqwest's builders.
-#[derive(Clone)]
-pub(super) struct Http {
-    #[cfg(feature = "rustls")]
-    certificates: Option<Vec<reqwest::Certificate>>,
-    #[cfg(feature = "rustls")]
-    identity: Option<reqwest::Identity>,
-    #[cfg(feature = "rustls")]
-    insecure: bool,
-    settings: Vec<HttpSettings>,
-}
-
-impl Http {
-    pub(super) fn apply(&self, mut builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-        #[cfg(feature = "rustls")]
-        {
-            if let Some(certificates) = &self.certificates {
-                builder = builder.tls_certs_only(certificates.clone());
-            }
-            if let Some(identity) = &self.identity {
-                builder = builder.identity(identity.clone());
-            }
-            if self.insecure {
-                builder = builder.tls_danger_accept_invalid_certs(true);
-            }
-        }
-        builder = self.settings.iter().fold(builder, |builder, settings| settings(builder));
-        builder
-    }
-}
-
 impl Credentials {
-    pub(super) fn http_settings(&self) -> Result<Http, Error> {
+    /// The settings of reqwest's builders. The caller's come last, and win.
+    pub(super) fn http_settings(&self) -> Result<Vec<HttpSettings>, Error> {
         let verify = self.settings.text(Setting::Verify);
-        let insecure = match self.settings.text(Setting::Insecure) {
-            None => false,
-            Some(text) => boolean(text).ok_or_else(|| {
-                invalid("insecure", format!("{} is {text:?}, neither true nor false", self.name(Setting::Insecure)))
-            })?,
-        };
-        let unsafe_setting = if insecure {
-            Some(Setting::Insecure)
-        } else {
-            Some(Setting::Verify).filter(|_| verify.and_then(boolean) == Some(false))
-        };
+        let insecure = self.settings.text(Setting::Insecure).map_or(Some(false), boolean).ok_or_else(|| {
+            let text = self.settings.text(Setting::Insecure).unwrap_or_default();
+            let reason = format!("{} is {text:?}, neither true nor false", self.name(Setting::Insecure));
+            Error::invalid_config("insecure", reason)
+        })?;
+        let is_unsafe = [(Setting::Insecure, insecure), (Setting::Verify, verify.and_then(boolean) == Some(false))];
+        let unsafe_setting = is_unsafe.into_iter().find(|(_, is_unsafe)| *is_unsafe).map(|(setting, _)| setting);
         let is_path = verify.is_some_and(|text| boolean(text).is_none());
         let ca = [(Setting::Cacert, self.settings.is_set(Setting::Cacert)), (Setting::Verify, is_path)];
         let ca = ca.into_iter().find(|(_, is_set)| *is_set && unsafe_setting.is_none()).map(|(setting, _)| setting);
@@ -57,20 +24,29 @@ impl Credentials {
         if cfg!(not(feature = "rustls"))
             && let Some(setting) = unsafe_setting.or(ca).or(client)
         {
-            return Err(invalid("http", format!("{} needs a TLS feature, such as rustls", self.name(setting))));
+            let reason = format!("{} needs a TLS feature, such as rustls", self.name(setting));
+            return Err(Error::invalid_config("http", reason));
         }
         if let Some(setting) = unsafe_setting {
-            tracing::warn!(target: "vbs_client::sign_in", "certificates are not verified: {} says so", self.name(setting));
+            tracing::warn!(target: "vbs_client::sign_in", "certificates are not verified: {} disables it", self.name(setting));
         }
-        Ok(Http {
-            #[cfg(feature = "rustls")]
-            certificates: ca.map(|setting| self.certificates(setting)).transpose()?,
-            #[cfg(feature = "rustls")]
-            identity: client.map(|setting| self.identity(setting)).transpose()?,
-            #[cfg(feature = "rustls")]
-            insecure: unsafe_setting.is_some(),
-            settings: self.http.clone(),
-        })
+        let mut settings: Vec<HttpSettings> = Vec::new();
+        #[cfg(feature = "rustls")]
+        {
+            if let Some(setting) = ca {
+                let certificates = self.certificates(setting)?;
+                settings.push(Arc::new(move |http| http.tls_certs_only(certificates.clone())));
+            }
+            if let Some(setting) = client {
+                let identity = self.identity(setting)?;
+                settings.push(Arc::new(move |http| http.identity(identity.clone())));
+            }
+            if unsafe_setting.is_some() {
+                settings.push(Arc::new(|http| http.tls_danger_accept_invalid_certs(true)));
+            }
+        }
+        settings.extend_from_slice(&self.http);
+        Ok(settings)
     }
 }
 
@@ -82,7 +58,7 @@ mod pem {
     use rustls_pki_types::pem::PemObject;
 
     use super::super::file;
-    use super::{Credentials, Error, Setting, invalid};
+    use super::{Credentials, Error, Setting};
 
     impl Credentials {
         /// The certificates of a CA.
@@ -106,7 +82,7 @@ mod pem {
         pub(super) fn identity(&self, set: Setting) -> Result<reqwest::Identity, Error> {
             if set == Setting::Key {
                 let reason = format!("{} is set, and {} is not", self.name(Setting::Key), self.name(Setting::Cert));
-                return Err(invalid("cert", reason));
+                return Err(Error::invalid_config("cert", reason));
             }
             let mut pem = self.pem(Setting::Cert)?;
             if self.settings.is_set(Setting::Key) {
@@ -123,7 +99,7 @@ mod pem {
                 Ok(None) => return Err(self.pem_fault(setting, "there is no such file")),
                 Err(reason) => return Err(self.pem_fault(setting, &reason)),
             };
-            // What is not PEM is passed over, in whatever encoding it is.
+            // Text outside the PEM blocks may have any encoding.
             let text = String::from_utf8_lossy(&bytes);
             Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
         }
@@ -138,13 +114,14 @@ mod pem {
 
         fn pem_fault(&self, setting: Setting, reason: &str) -> Error {
             let setting_name = if setting == Setting::Verify { "cacert" } else { setting.name() };
-            invalid(setting_name, format!("{}: {}: {reason}", self.name(setting), self.path(setting).display()))
+            let reason = format!("{}: {}: {reason}", self.name(setting), self.path(setting).display());
+            Error::invalid_config(setting_name, reason)
         }
     }
 
-    /// The certificate, without what OpenSSL puts behind it in a `TRUSTED CERTIFICATE`.
+    /// The certificate, without the trust settings that OpenSSL appends in a `TRUSTED CERTIFICATE`.
     fn certificate(der: &[u8]) -> &[u8] {
-        // A sequence, whose length has two bytes, as each that has more than 255 bytes.
+        // A DER sequence of 256 to 65,535 bytes: its length has two bytes.
         match der {
             [0x30, 0x82, high, low, ..] => der.get(..4 + usize::from(u16::from_be_bytes([*high, *low]))).unwrap_or(der),
             _ => der,

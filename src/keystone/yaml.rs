@@ -1,4 +1,4 @@
-//! [`Node`]: what a YAML or JSON file has, as text, maps and lists.
+//! [`Node`]: the content of a YAML or JSON file.
 //!
 //! Every value stays the text that is written there: a project's id of 32 digits is no number, and a password of
 //! `1e3` not 1000. An error states a line and never quotes the file, which may have secrets.
@@ -10,13 +10,13 @@ use std::rc::Rc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// Maps and lists within each other.
+/// The maximum depth of nested maps and lists.
 const MAX_DEPTH: usize = 64;
 
-/// Entries that merge keys copy, in the whole file.
+/// The maximum number of entries that the merge keys of a file copy.
 const MAX_MERGED: usize = 100_000;
 
-const TWICE: &str = "a key is there twice";
+const TWICE: &str = "a key occurs twice";
 
 /// A value. Anchors share it.
 #[derive(Debug, PartialEq)]
@@ -51,7 +51,7 @@ pub(super) fn yaml(text: &str) -> Result<Rc<Node>, String> {
                 (anchor, Rc::new(scalar(&text, style, tag.as_deref()).map_err(fault)?))
             }
             Event::Alias(anchor) => {
-                (0, anchors.get(&anchor).cloned().ok_or_else(|| fault("an alias is part of what it stands for"))?)
+                (0, anchors.get(&anchor).cloned().ok_or_else(|| fault("an alias refers to a node that contains it"))?)
             }
             Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
                 check_tag(tag.as_deref()).map_err(fault)?;
@@ -83,7 +83,7 @@ pub(super) fn yaml(text: &str) -> Result<Rc<Node>, String> {
     Ok(root.unwrap_or_else(|| Rc::new(Node::Null)))
 }
 
-/// A list or a map that has not ended.
+/// A list or a map whose end was not read yet.
 struct Open {
     anchor: usize,
     start: Marker,
@@ -97,7 +97,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, &'s
     Ok(if is_null { Node::Null } else { Node::Text(text.to_owned()) })
 }
 
-/// Another program would do something with the value of an unknown tag, such as decrypt it.
+/// Other programs process the value of an unknown tag, for example decrypt it.
 fn check_tag(tag: Option<&Tag>) -> Result<(), &'static str> {
     match tag {
         Some(tag) if !tag.is_yaml_core_schema() || tag.suffix == "binary" => {
@@ -107,7 +107,7 @@ fn check_tag(tag: Option<&Tag>) -> Result<(), &'static str> {
     }
 }
 
-/// A map of these keys and values, each key once, with what a merge key (`<<`) brings where it has nothing itself.
+/// A map of these keys and values, each key once, and the entries of its merge key (`<<`) for keys that it lacks.
 fn map(children: &[Rc<Node>], merged: &mut usize) -> Result<Map, &'static str> {
     let mut map = Map::new();
     for pair in children.chunks(2) {
@@ -128,7 +128,7 @@ fn map(children: &[Rc<Node>], merged: &mut usize) -> Result<Map, &'static str> {
         let Node::Map(other) = &*other else { return Err("`<<` has neither a map nor a list of maps") };
         *merged += other.len();
         if *merged > MAX_MERGED {
-            return Err("its merge keys (`<<`) bring too much");
+            return Err("its merge keys (`<<`) copy too many entries");
         }
         for (key, value) in other {
             map.entry(key.clone()).or_insert_with(|| Rc::clone(value));
@@ -176,7 +176,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Node, E> {
-        // Its text is lost.
+        // Its digits, as they are written, are lost.
         Err(E::custom("a number with a fraction or an exponent, or with too many digits, needs quotes"))
     }
 

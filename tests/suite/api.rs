@@ -43,7 +43,7 @@ fn a_client_has_its_endpoint_and_its_project() {
 }
 
 #[tokio::test]
-async fn streams_need_no_crate_for_streams() {
+async fn a_stream_is_read_without_another_crate() {
     let cinder = Cinder::start(rows(27)).await;
     let request = cinder.client().list_backups().limit(10);
     let mut pages = request.pages();
@@ -83,7 +83,7 @@ async fn a_page_with_a_broken_link_is_not_the_last() {
 }
 
 #[tokio::test]
-async fn kinds_of_404_and_400_can_be_told_apart() {
+async fn predicates_distinguish_the_kinds_of_404_and_400() {
     let gone = r#"{"itemNotFound":{"code":404,"message":"Backup b-1 could not be found."}}"#;
     let wrong_project = r#"{"badRequest":{"code":400,"message":"Malformed request url"}}"#;
     let filter = r#"{"badRequest":{"code":400,"message":"Invalid filters name~ are found in query options."}}"#;
@@ -102,7 +102,7 @@ async fn kinds_of_404_and_400_can_be_told_apart() {
             "{body}"
         );
     }
-    // Another backup's.
+    // The fault names another backup.
     let error = Server::fixed(404, gone).await.client().list_backups().marker("b-2").send().await.unwrap_err();
     assert!(!error.is_marker_gone());
 }
@@ -140,7 +140,7 @@ async fn debug_names_the_request() {
     }
 }
 
-/// As the guide has it.
+/// The example of the guide.
 #[test]
 fn without_async_a_listing_needs_a_runtime_that_is_driven() {
     let blocking = |items: Items| futures::executor::block_on_stream(items).map(Result::unwrap).count();
@@ -151,7 +151,7 @@ fn without_async_a_listing_needs_a_runtime_that_is_driven() {
     let outside = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| blocking(request.items())));
     assert!(outside.is_err());
 
-    // Its own threads drive it.
+    // Its own threads drive this runtime.
     let entered = service.enter();
     assert_eq!(blocking(request.items()), 25);
     drop(entered);

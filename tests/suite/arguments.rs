@@ -79,7 +79,7 @@ async fn a_query_that_is_too_long_when_encoded_is_refused() {
 async fn count_checks_all_parameters() {
     let server = Server::fixed(200, r#"{"backups":[],"count":0}"#).await;
     let request = server.client().list_backups();
-    // Also those that counting has no use for.
+    // Parameters that counting does not send are checked, too.
     for request in [
         request.clone().name_like("\0"),
         request.clone().limit(u32::MAX),
@@ -144,7 +144,7 @@ fn invalid_settings_build_no_client() {
     }
 }
 
-/// As one page it is what was requested; as a list it would be wrong.
+/// One page with a limit of zero is valid; a list of such pages would miss every row.
 #[tokio::test]
 async fn pagination_with_a_limit_of_zero_is_refused() {
     let server = Server::fixed(200, r#"{"backups":[]}"#).await;

@@ -185,8 +185,8 @@ async fn a_404_that_quotes_the_url_is_not_about_the_marker() {
     }
 }
 
-/// A service whose first page has this many rows. Of those, these stay; the others are deleted once the page was
-/// read. Five more rows follow.
+/// A service whose first page has this number of rows. The rows in `stay` remain; the others are deleted once the
+/// page was read. Five more rows follow.
 async fn large_page(rows: usize, stay: impl Fn(usize) -> bool + Send + Sync + 'static) -> Server {
     let id = |row: usize| format!("row-{row}");
     Server::start(move |request, number| {
@@ -247,7 +247,7 @@ async fn a_recovery_before_too_many_rows_is_an_error() {
     }
 }
 
-/// The earlier row leads to less than was yielded.
+/// The page after the earlier row has fewer rows than were yielded.
 #[tokio::test]
 async fn recovery_continues_where_the_maximum_page_size_falls() {
     for maximum in [1, 2, 5, 18] {
@@ -275,7 +275,7 @@ async fn a_recovery_after_a_recovery_yields_no_row_twice() {
     delete(&cinder, &before[17..20]);
     got.extend(pages.try_next().await.unwrap().unwrap().into_iter().map(|row| row.id));
     assert_eq!(got, before[..got.len()]);
-    // All that the second page has brought.
+    // All rows of the second page.
     delete(&cinder, &before[20..got.len()]);
     let rest = pages.try_collect::<Vec<_>>().await.unwrap();
     got.extend(rest.into_iter().flatten().map(|row| row.id));
@@ -318,7 +318,7 @@ async fn a_fault_during_recovery_ends_the_stream() {
     assert_eq!(server.requests().len(), 3, "the response does not say that b is gone");
 }
 
-/// For one replica the marker is gone, another one still has it.
+/// One replica no longer has the marker, another one still has it.
 #[tokio::test]
 async fn inconsistent_replicas_yield_no_row_twice() {
     let server = Server::start(|request, _| match request.get("marker") {

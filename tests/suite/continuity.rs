@@ -55,27 +55,27 @@ async fn is_an_error(
     }
 }
 
-/// The request as it is without some of its parameters.
+/// The request without some of its parameters.
 fn without(request: &Request, names: &[&str]) -> Request {
     let kept = request.pairs.iter().filter(|(name, _)| !names.contains(&name.as_str()));
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
     Request { query, ..request.clone() }
 }
 
-/// How many rows there are up to the marker's.
+/// The number of rows up to the marker's.
 fn start(request: &Request, rows: &[Row]) -> usize {
     let at = |marker: &str| rows.iter().position(|row| row.id() == marker).unwrap() + 1;
     request.get("marker").map_or(0, at)
 }
 
-/// As uwsgi does where it is too long.
+/// uwsgi drops a query that is too long.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_drops_the_query_is_an_error() {
     is_an_error("more than the limit of 10", 0, |request, rows| {
         Request { query: String::new(), ..request.clone() }.model(rows)
     })
     .await;
-    // From some page on.
+    // The server drops it from this page on.
     is_an_error("more than the limit of 10", 20, |request, rows| match start(request, rows) {
         0..20 => request.model(rows),
         _ => Request { query: String::new(), ..request.clone() }.model(rows),
@@ -191,7 +191,7 @@ async fn similar_ids_are_different_rows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_can_be_none_is_an_error() {
+async fn an_invalid_id_is_an_error() {
     for bad in ["", "\n", "a\nb", "b\n", "\rb", "a\u{0}", "a\u{85}b", &"x".repeat(256)] {
         let bad: Arc<str> = bad.into();
         let copy = Arc::clone(&bad);

@@ -41,7 +41,7 @@ fn full() -> Value {
     })
 }
 
-/// What a service that sends this row gets decoded as.
+/// The backup that is decoded from this row.
 async fn sent(row: Value) -> Result<BackupDetail, Error> {
     let server = Server::start(move |request, _| request.page(&json!({"backups": [row]}))).await;
     let page = server.client().list_backups_detail().send().await?;
@@ -49,7 +49,7 @@ async fn sent(row: Value) -> Result<BackupDetail, Error> {
     Ok(page.into_iter().next().unwrap())
 }
 
-/// What is wrong with the row.
+/// The error of this row.
 async fn undecodable(row: Value) -> String {
     match sent(row).await {
         Err(Error::Undecodable { source, .. }) => source.to_string(),
@@ -68,7 +68,7 @@ fn with(field: &str, value: Option<Value>) -> Value {
 }
 
 #[tokio::test]
-async fn it_is_requested_by_its_own_path() {
+async fn details_are_requested_by_their_own_path() {
     let server = Server::fixed(200, r#"{"backups":[]}"#).await;
     let request = server.client().list_backups_detail().name_like("night").limit(10);
     request.send().await.unwrap();
@@ -129,7 +129,7 @@ async fn a_backup_serializes_to_what_it_was_decoded_from() {
 }
 
 #[tokio::test]
-async fn what_may_be_null_may_be_missing() {
+async fn a_nullable_field_may_be_missing() {
     for field in [
         "name",
         "updated_at",
@@ -167,7 +167,7 @@ async fn empty_metadata_is_not_the_same_as_none() {
 }
 
 #[tokio::test]
-async fn what_must_be_there_is_missed_by_its_name() {
+async fn an_error_names_a_missing_required_field() {
     let required = ["id", "status", "size", "created_at", "volume_id", "is_incremental", "has_dependent_backups"];
     for field in required {
         let error = undecodable(with(field, None)).await;
@@ -205,7 +205,7 @@ async fn unknown_fields_are_ignored() {
 }
 
 #[tokio::test]
-async fn times_have_fractions_or_not() {
+async fn a_time_may_have_a_fraction() {
     for (written, expected) in [
         ("2026-01-01T00:00:49", "2026-01-01T00:00:49Z"),
         ("2026-01-01T00:00:49.5", "2026-01-01T00:00:49.5Z"),
@@ -242,7 +242,7 @@ async fn times_are_written_with_their_zone_and_read_again() {
     assert_eq!(schema["properties"]["updated_at"]["type"], json!(["string", "null"]));
 }
 
-/// As a real one does: tests/cloud.rs compares them.
+/// A real Cinder does the same: tests/cloud.rs compares them.
 #[test]
 fn the_mock_writes_times_without_a_zone() {
     let row = Row::new("a").created_at("2026-01-01T00:00:49Z".parse().unwrap());
@@ -277,7 +277,7 @@ async fn a_status_is_known_or_unknown() {
 }
 
 #[tokio::test]
-async fn a_requests_microversion_is_sent_and_must_be_honored() {
+async fn a_requests_microversion_is_sent_and_checked() {
     let cinder = Cinder::start(rows(12)).await;
     let request = cinder.client().list_backups_detail();
     let page = request.send().await.unwrap();
@@ -327,7 +327,7 @@ async fn every_way_to_list_yields_the_same_rows() {
     assert_eq!((last.path.as_str(), last.parameter("limit")), (path.as_str(), Some("0")));
 }
 
-/// From the first page of one list on, all the other list's.
+/// Starts with a page of one list, and continues with the pages of the other.
 async fn rest<A: Listed, B: Listed>(cinder: &Cinder) -> Vec<String> {
     let narrow = |request: ListBackups<A>| request.limit(10).name_like("ly-");
     let page = narrow(A::request(&cinder.client())).send().await.unwrap();

@@ -24,7 +24,7 @@ async fn every_error_status_is_reported() {
     // Those of the vendor's page, Cinder's own rate limit (413), and three of the servers in front of it: 414, 429 and 431.
     let documented = [200, 400, 401, 403, 404, 405, 406, 407, 408, 409, 413, 414, 429, 431, 500, 501, 502, 503, 504];
     assert_eq!(statuses, documented);
-    // And some that are in neither.
+    // Some statuses that are in neither list.
     statuses.extend([201, 202, 203, 204, 206, 304, 418, 505, 599]);
     for status in statuses.into_iter().filter(|status| *status != 200) {
         let error = failing(status, r#"{"someFault":{"code":1,"message":"It went wrong."}}"#).await;
@@ -222,7 +222,7 @@ async fn a_list_with_an_error_next_to_it_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_body_is_stated_whole() {
+async fn an_error_states_the_path_and_the_type_of_a_wrong_value() {
     for (id, wrong) in [("1".to_owned(), "integer `1`"), (format!("[{}]", "1,".repeat(900)), "sequence")] {
         let body = format!(r#"{{"backups":[{{"id":{id},"name":null}}]}}"#);
         let server = Server::start(move |request, _| request.reply(200, &body)).await;
@@ -304,7 +304,7 @@ async fn a_stalled_response_is_a_timeout() {
     }
 }
 
-/// What signing in, or a provider of tokens, failed with can be read from the error of the listing.
+/// The error of the listing reports the cause for which signing in, or a provider of tokens, failed.
 #[test]
 fn the_error_of_signing_in_reports_what_its_cause_does() {
     let busy = || ErrorBuilder::status(503).fault("unavailable", "503", "Busy.").request_id("req-1").build();

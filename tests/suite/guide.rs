@@ -25,7 +25,7 @@ async fn a_deletion_in_mid_listing_leaves_no_backup_in_error() {
     let mut asked_for = Vec::new();
     let deleted = clean_up(&cinder.client(), |id| {
         asked_for.push(id.to_owned());
-        // Cinder takes its time: the status changes at once, the backup is deleted later.
+        // The status changes at once; Cinder deletes the backup later.
         cinder.set_status(id, "deleting");
         // The 20th backup ends the second page: it is the marker of the third.
         if asked_for.len() == 20 {
@@ -63,7 +63,7 @@ fn pages() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn the_whole_test_is_this_one() {
+fn the_test_in_the_guide_is_the_one_above() {
     let (_, rest) = include_str!("guide.rs").split_once("\n\n").unwrap();
     let (test, _) = rest.split_once("\n// The end of that test.").unwrap();
     assert!(include_str!("../../docs/testing.md").contains(&format!("```rust\n{test}```")));

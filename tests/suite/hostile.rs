@@ -25,7 +25,7 @@ test_both_lists!(
     an_error_message_is_one_line,
     a_dripping_body_ends_at_the_page_deadline,
     a_thousand_next_links_are_one_next_page,
-    an_error_body_of_html_tags_is_read_in_linear_time,
+    an_error_body_of_many_html_tags_is_read,
 );
 
 async fn error_of<T: Listed>(reply: Reply) -> Error {
@@ -36,7 +36,7 @@ async fn error_of<T: Listed>(reply: Reply) -> Error {
     error
 }
 
-/// How much memory the process has had at most, in bytes.
+/// The peak memory of the process, in bytes.
 fn peak() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
@@ -145,7 +145,7 @@ async fn whole_compressed_json_that_ends_early_is_not_retryable<T: Listed>() {
     let early = &body.as_bytes()[..body.len() / 2];
     let error = error_of::<T>(Reply::http(200, "Content-Encoding: gzip\r\n", gzip(early))).await;
     assert!(matches!(error, Error::Undecodable { .. }) && !error.is_retryable(), "{error:?}");
-    // Without a length, the end of the connection is the only end.
+    // The body has no length: it ends with the connection.
     let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
     let error = error_of::<T>(Reply::close([&head[..], early].concat())).await;
     assert!(matches!(error, Error::Undecodable { .. }) && error.is_retryable(), "{error:?}");
@@ -206,7 +206,7 @@ async fn a_response_that_is_not_http_is_a_transport_error<T: Listed>() {
     }
 }
 
-/// Where the request needs no microversion.
+/// The request needs no microversion.
 async fn malformed_headers_are_ignored<T: Listed>() {
     for headers in [
         "OpenStack-API-Version: \u{1f980}\r\n",
@@ -256,8 +256,8 @@ async fn a_thousand_next_links_are_one_next_page<T: Listed>() {
     assert_eq!(server.requests().len(), 2);
 }
 
-/// No deadline could end anything else.
-async fn an_error_body_of_html_tags_is_read_in_linear_time<T: Listed>() {
+/// A deadline can't interrupt the decoding of a body.
+async fn an_error_body_of_many_html_tags_is_read<T: Listed>() {
     for tag in ["<a", "<", "<style", "&lt;"] {
         let server = Server::script(vec![closing(500, "", tag.repeat(2_000_000))]).await;
         let client = server.builder().page_deadline(Duration::from_secs(20)).build().unwrap();

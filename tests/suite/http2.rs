@@ -17,12 +17,12 @@ struct Server {
     endpoint: String,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
-    /// How many of the first connections are silent.
+    /// The number of connections, from the first one, that are silent.
     silent: watch::Sender<usize>,
 }
 
 impl Server {
-    /// Responds to each request, the first one numbered 0, with a page of one backup that has so many bytes.
+    /// Responds to each request, the first one numbered 0, with a page of one backup of this number of bytes.
     async fn start(size: impl Fn(usize) -> usize + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
@@ -52,7 +52,7 @@ impl Server {
                         let mut stream = respond.send_response(::http::Response::new(()), false).unwrap();
                         stream.send_data(body.into_bytes().into(), true).unwrap();
                     }
-                    // Open as long as the server.
+                    // Keeps the connection open as long as the server.
                     let _ = silent.wait_for(|_| false).await;
                 });
             }
@@ -118,7 +118,7 @@ async fn pings_are_as_the_caller_sets_them() {
     }
 }
 
-/// Nobody reads the pages that they have begun.
+/// The listings have begun pages, and nobody reads them.
 #[tokio::test]
 async fn listings_that_are_not_polled_stop_no_other_request() {
     const LISTINGS: usize = 20;
@@ -134,7 +134,7 @@ async fn listings_that_are_not_polled_stop_no_other_request() {
         }
         listings.push(pages);
     }
-    // Until all that the windows allow has arrived.
+    // Until the flow-control windows are full.
     sleep(Duration::from_millis(200)).await;
     let listed = timeout(Duration::from_secs(20), list(&client)).await.expect("it ends").unwrap();
     assert_eq!((listed, server.connections()), (1, 1));

@@ -1,5 +1,5 @@
-//! The mock: what it has and how it changes, and that it responds as the contract has it. That it responds as Cinder
-//! does is tested against a real one, in `tests/cloud.rs`.
+//! The mock: its rows and their changes, and responses that follow the contract. `tests/cloud.rs` compares it with a
+//! real Cinder.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ async fn requests_are_recorded_in_their_order() {
 }
 
 #[tokio::test]
-async fn the_next_requests_fail_as_often_as_told() {
+async fn fail_next_fails_that_number_of_requests() {
     let cinder = Cinder::start(rows(3)).await;
     let policy = RetryPolicy::default().initial_delay(Duration::ZERO);
     let client = cinder.builder().retry(policy).build().unwrap();
@@ -92,14 +92,14 @@ async fn the_next_requests_fail_as_often_as_told() {
     assert_eq!(client.list_backups().count().await.unwrap(), 3);
 }
 
-/// Longer than the policy would wait by itself, which is not at all.
+/// Retry-After is longer than the policy's own delay of zero.
 #[tokio::test]
 async fn retry_after_is_followed() {
     let cinder = Cinder::start(rows(1)).await;
     let policy = RetryPolicy::default().initial_delay(Duration::ZERO);
     cinder.fail_next(1, Fault::status(429).retry_after(3600));
     let client = cinder.builder().retry(policy).page_deadline(Duration::from_secs(10)).build().unwrap();
-    // It gives up at once, because the service is to be left alone for longer than the deadline.
+    // It gives up at once: Retry-After exceeds the deadline.
     let error = client.list_backups().send().await.unwrap_err();
     assert_eq!(cinder.requests().len(), 1, "{error:?}");
 }
@@ -122,7 +122,7 @@ async fn an_expired_token_is_refused_and_a_new_one_is_not() {
     cinder.client().list_backups().send().await.unwrap();
     with_token("another").build().unwrap().list_backups().send().await.unwrap();
 
-    // Also one that was made before, but not used.
+    // An earlier token that was not used counts, too.
     let unused = cinder.client();
     cinder.expire_token();
     assert!(unused.list_backups().send().await.unwrap_err().is_unauthorized());
@@ -150,7 +150,7 @@ async fn a_maximum_limit_and_microversion_are_those_of_the_operator() {
 
 /// The maxima are those of Cinder 12, 15, 16, 19, 20 and 29.
 #[tokio::test]
-async fn it_responds_as_the_release_of_its_maximum() {
+async fn the_maximum_microversion_selects_the_release() {
     let cinder = Cinder::start(rows(20)).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let get = async |path: String| {
@@ -181,7 +181,7 @@ async fn it_responds_as_the_release_of_its_maximum() {
     }
 }
 
-/// As a first mock of a new user's would do.
+/// A mock written by hand does the same.
 #[tokio::test]
 async fn a_request_by_hand_is_downgraded_silently() {
     let cinder = Cinder::start(rows(20)).await;
@@ -221,14 +221,14 @@ async fn an_exact_filter_is_refused_where_only_fuzzy_ones_are_enabled() {
             assert_eq!(body["backups"].as_array().unwrap().len(), right.len());
         }
     }
-    // The service is too old, and says so.
+    // The service is too old, and reports it.
     cinder.max_microversion(3, 33);
     let error = client.list_backups().name_like("night").send().await.unwrap_err();
     assert_eq!(error.status().unwrap(), 406);
 }
 
 #[tokio::test]
-async fn a_whole_listing_survives_what_it_does() {
+async fn a_listing_with_offset_and_count_survives_a_fault() {
     let rows = rows(300);
     let cinder = Cinder::start(rows.clone()).await;
     let request = cinder.client().list_backups().limit(20).offset(15).with_count(true);
@@ -362,7 +362,7 @@ fn an_error_is_made_without_a_server() {
 }
 
 #[test]
-fn it_can_be_used_anywhere() {
+fn a_mock_is_clone_debug_send_and_sync() {
     fn anywhere<T: Clone + std::fmt::Debug + Send + Sync + 'static>() {}
     anywhere::<Cinder>();
     anywhere::<Row>();
@@ -373,7 +373,7 @@ fn it_can_be_used_anywhere() {
 }
 
 #[test]
-fn one_mock_too_many_is_a_panic_that_says_what_to_do() {
+fn too_many_mocks_are_a_panic_that_names_the_remedy() {
     in_own_process_with(
         |command| {
             command.env("HTTPMOCK_MAX_SERVERS", "2");

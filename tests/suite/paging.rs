@@ -51,7 +51,7 @@ async fn every_page_is_requested_with_the_callers_parameters() {
     }
 }
 
-/// Whatever else is in a link: parameters of its own, or other values than the caller's.
+/// A link's other parameters and values are ignored.
 #[tokio::test]
 async fn only_the_marker_of_a_link_is_used() {
     let server = Server::start(|request, number| match number {
@@ -155,7 +155,7 @@ async fn cyclic_links_are_an_error() {
         assert!(items.next().await.is_none(), "an error ends the stream");
         let once: Vec<_> = (0..lead + period).map(|row| format!("row-{row}")).collect();
         assert_eq!(rows, once, "lead {lead}, period {period}: every row once");
-        // This service returns another page for each link: only its rows show that it is one of before.
+        // This service returns a page for each link: only its rows show that it was returned before.
         assert_eq!(server.requests().len(), lead + period + 1, "lead {lead}, period {period}");
     }
 }
@@ -233,7 +233,7 @@ async fn a_link_to_the_page_itself_is_an_error_before_a_row_repeats() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// The rows of the page are good: pagination yields them before the error.
+/// The rows of the page are right: pagination yields them before the error.
 #[tokio::test]
 async fn a_link_without_a_usable_cursor_is_an_error_after_its_page() {
     let long = format!("marker={}", "m".repeat(1000));
@@ -286,7 +286,7 @@ async fn an_error_follows_the_rows_before_it_and_ends_the_stream() {
     assert!(items.next().await.is_none());
     assert_eq!(server.requests().len(), 2);
 
-    // It can be resumed there, with nothing twice and nothing missing.
+    // It can be resumed there: no row comes twice, none is missing.
     assert_eq!(list_ids(&request.resume_at(Cursor::after("b"))).await, ["c"]);
     assert_eq!(markers(&server.requests()), [None, Some("b"), Some("b")]);
 }

@@ -24,7 +24,7 @@ static TEXTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     ListBackups::parameters().iter().map(|parameter| parameter.name()).filter(|name| fits(name)).collect()
 });
 
-/// Any text, and texts of what is special in a query or long.
+/// Any text: long ones, and ones with characters that are special in a query.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), "[&=+;%#?~ \\\\/a\u{0}\u{e9}\r\n]{0,40}", "[a\u{20ac}]{200,300}", "\\PC{1,8}"]
 }
@@ -246,7 +246,7 @@ prop_compose! {
 #[derive(Debug, PartialEq)]
 enum End {
     Complete,
-    /// It can't be resumed: the backups that led on were deleted.
+    /// It can't be resumed: the backups that could be its marker were deleted.
     Lost,
 }
 
@@ -295,7 +295,7 @@ async fn list_resumed<T: Listed>(
                     None => return Ok((got, End::Lost)),
                 }
             }
-            // The marker that it was resumed at is gone as well.
+            // The marker that it was resumed at was deleted, too.
             Some(error) if resumed && error.is_marker_gone() => return Ok((got, End::Lost)),
             Some(error) => return Err(TestCaseError::fail(format!("{error:?}"))),
         };
@@ -355,7 +355,7 @@ proptest! {
             let stayed = world.lock().unwrap().stayed.clone();
             let mut of_them: Vec<_> = got.into_iter().filter(|id| stayed.contains(id)).collect();
             if end == End::Lost {
-                // Then they are right as far as they go.
+                // Then the rows before the error are right.
                 of_them.extend(stayed[of_them.len()..].iter().cloned());
             }
             prop_assert_eq!(of_them, stayed);

@@ -5,10 +5,10 @@ use vbs_client::mock::{Cinder, rows};
 
 use crate::support::process::{in_own_process_with, runtime};
 
-/// Whether the proxy is to be used.
+/// Whether the proxy is used: `yes` or `no`.
 const USED: &str = "VBS_CLIENT_TEST_PROXY_USED";
 
-/// reqwest heeds it for host names only.
+/// reqwest applies NO_PROXY=* to host names only.
 #[test]
 fn a_no_proxy_of_all_hosts_holds_for_addresses_too() {
     for (used, no_proxy) in [
@@ -41,7 +41,7 @@ async fn list() {
     }
 }
 
-/// A proxy that resolves every name to this machine. Returns its address, and the names that it was asked for.
+/// A proxy that resolves every name to this machine. Returns its address, and the names that were requested.
 #[cfg(feature = "socks")]
 async fn socks_proxy() -> (std::net::SocketAddr, tokio::sync::mpsc::UnboundedReceiver<String>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};

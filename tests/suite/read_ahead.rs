@@ -166,7 +166,7 @@ async fn concurrent_pages_take_less_time() {
     assert_eq!(times, [21, 3]);
 }
 
-/// Pages are requested as they are needed: this many, with the page that the caller holds.
+/// The pages in memory include the one that the caller holds.
 #[tokio::test(start_paused = true)]
 async fn no_more_pages_are_in_memory_than_the_concurrency() {
     for (concurrency, pages) in [(1, 2), (2, 2), (3, 3), (5, 5)] {
@@ -281,7 +281,7 @@ async fn cyclic_links_are_an_error_at_any_concurrency() {
     }
 }
 
-/// Whichever page fails, and however early.
+/// Each page fails in turn, before any other page arrives.
 #[tokio::test(start_paused = true)]
 async fn an_error_follows_the_rows_before_it() {
     let rows = rows(95);
@@ -544,7 +544,7 @@ async fn a_page_read_ahead_whose_rows_are_all_deleted_is_recovered() {
     assert_eq!(got, ids);
 }
 
-/// Read ahead, it costs more requests, and is as right.
+/// Read-ahead costs more requests; the list is the same.
 #[tokio::test(start_paused = true)]
 async fn a_constantly_changing_list_is_right() {
     let world = Arc::new(Mutex::new(rows(200)));

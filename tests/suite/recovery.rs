@@ -1,4 +1,4 @@
-//! Deleted markers on large and on small pages, again and again, and with a maximum that falls.
+//! Deleted markers on large and on small pages, repeatedly, and with a maximum page size that falls.
 
 use std::ops::RangeInclusive;
 
@@ -72,7 +72,7 @@ async fn a_recovery_survives_a_maximum_that_falls() {
 }
 
 #[tokio::test]
-async fn many_deleted_rows_of_a_large_first_page_are_recovered_from() {
+async fn a_large_first_page_with_many_deleted_rows_is_recovered() {
     let (yielded, error, _) = list(60, 30, |page| match page {
         1 => (vec![30, 29, 28, 26, 22, 14, 1], None),
         _ => (vec![], None),
@@ -111,7 +111,7 @@ async fn a_recovery_makes_at_most_25_requests() {
     assert_eq!(requests, 3 + 1 + 12 + 12 + 1);
 }
 
-/// Whichever row it is, and however few of two pages remain.
+/// Tries every row as the only one that remains of two pages.
 #[tokio::test]
 async fn one_row_of_two_small_pages_is_enough_to_recover() {
     for limit in 1..=4 {
@@ -231,7 +231,7 @@ async fn a_service_that_contradicts_itself_ends_the_listing() {
     assert!(server.requests().len() <= 2 + 12, "{}", server.requests().len());
 }
 
-/// What else is in a response does not matter, unless it is an error.
+/// Unknown fields of a response are ignored, unless they are an error.
 #[tokio::test]
 async fn other_fields_next_to_a_list_are_ignored() {
     for more in [

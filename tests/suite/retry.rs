@@ -29,7 +29,7 @@ fn transient() -> Vec<(&'static str, Reply)> {
     let whole = last_response(200, "", list(&["c"], None));
     let half = whole[..whole.len() - 5].to_vec();
     let chunked = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"bac\r\n".to_vec();
-    // The end of the connection is the only end that these have.
+    // These bodies end with their connection.
     let unmeasured = |body: &[u8]| [b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n", body].concat();
     let text = "{\"backups\":[{\"id\":\"c\",\"name\":\"\u{e9}";
     let mut faults = vec![
@@ -105,11 +105,11 @@ async fn nothing_else_is_retried() {
     let server = Server::script(vec![Reply::close(b"HTTP/1.1 200 X\r\n\r\n<html>".to_vec())]).await;
     assert!(!server.retrying_client().list_backups().send().await.unwrap_err().is_retryable());
     assert_eq!(server.requests().len(), 1);
-    // Not even after a retry.
+    // Nor after a retry.
     let server = Server::script(vec![closing(503, "", ""), closing(200, "", "{}")]).await;
     let error = server.retrying_client().list_backups().send().await.unwrap_err();
     assert!(matches!(error, Error::Undecodable { attempts: 2, .. }), "{error:?}");
-    // A microversion that was not applied stays so.
+    // A microversion that was not applied is not requested again.
     let server = Server::script(vec![closing(200, "", list(&["a"], None))]).await;
     let error = server.retrying_client().list_backups().name_like("x").send().await.unwrap_err();
     assert!(matches!(error, Error::MicroversionNotHonored { .. }));
@@ -150,7 +150,7 @@ async fn retry_after_lengthens_the_delay() {
     }
 }
 
-/// As Cinder's own rate limit responds.
+/// Cinder's own rate limit responds with 413.
 #[tokio::test(start_paused = true)]
 async fn a_413_with_a_delay_is_retried_like_a_429() {
     let fault = r#"{"overLimitFault":{"code":413,"message":"slow down","retryAfter":"7"}}"#;

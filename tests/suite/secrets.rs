@@ -1,4 +1,4 @@
-//! The token: to the configured endpoint, and nowhere else.
+//! The token is sent to the configured endpoint only.
 
 use std::error::Error as _;
 use std::fmt::Write;
@@ -122,7 +122,7 @@ async fn debug_output_contains_no_token() {
     assert!(text.contains("visible") && text.contains(PROJECT_ID) && text.contains("127.0.0.1"), "{text}");
 }
 
-/// Even a server that sends it back can't get it into an error.
+/// A server that sends the token back can't get it into an error.
 #[tokio::test]
 async fn no_error_contains_the_token() {
     for (status, body) in [
@@ -162,7 +162,7 @@ fn an_invalid_token_is_not_shown() {
     assert!(!everything(&error).contains(TOKEN), "{error:?}");
 }
 
-/// Nor where an encoding has put escapes into it, as some do for `/` and `=`.
+/// Some encodings escape `/` and `=`.
 #[tokio::test]
 async fn no_error_contains_an_escaped_token() {
     let token = "MIIFegYJKoZIhvcNAQcCoIIFazCC/abcdefghijklmnopqrstuv+0123456789ABCDEFGHIJ==";
@@ -210,7 +210,7 @@ pub fn part_of_token(text: &str, token: &str) -> Option<String> {
 
 const LONG_TOKEN: &str = "gAAAAABlQ7-xY_2fkZ0pVtNq8sJdUoWcHbMiEr3LyTgSaKzXvPnDeFwOuRhBj4m5C6I9G1Q8l7AQzYxWvUtSrQpOnMlKjIhGfEdCbA987654321_-zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA0123456789xX";
 
-/// What can become of a token on its way back.
+/// The forms in which a token may come back.
 fn echoes() -> Vec<String> {
     let token = LONG_TOKEN;
     let each = |escape: fn(u8) -> String| token.bytes().map(escape).collect::<String>();
@@ -247,7 +247,7 @@ fn echoes() -> Vec<String> {
     ]
 }
 
-/// Wherever a server can put a text.
+/// Every place where a server can put a text.
 fn responses(echo: &str) -> Vec<Reply> {
     // As it is, and as JSON has it: where it has escapes of its own, they stay.
     let quoted = json!(echo).to_string();
@@ -315,7 +315,7 @@ async fn echoed_tokens() {
     assert!(errors > 800, "{errors}");
 }
 
-/// The test's own eyes.
+/// Checks the search that the other tests use.
 #[test]
 fn a_part_of_a_token_is_found() {
     for echo in echoes() {
@@ -348,7 +348,7 @@ fn a_token_sent_back_as_a_marker_is_in_no_error_and_no_trace() {
     });
 }
 
-/// The rest of the text would tell what was left out, and where.
+/// The rest of the text would reveal what was cut, and where.
 #[tokio::test]
 async fn a_text_with_a_secret_is_withheld_whole() {
     let body = format!(r#"{{"error":{{"code":"a.1","title":"no","message":"bad token {TOKEN}, sorry"}}}}"#);
@@ -361,7 +361,7 @@ async fn a_text_with_a_secret_is_withheld_whole() {
     assert_eq!((fault.code.as_deref(), fault.kind.as_deref()), (Some("a.1"), Some("no")));
 }
 
-/// JSON has them as numbers.
+/// JSON writes such a token as a number.
 #[tokio::test]
 async fn a_token_of_digits_that_comes_back_as_a_number_is_in_no_error() {
     for token in ["12345678901234567890", "123456789012345678901234567890123456", "90071992547409931"] {
@@ -415,7 +415,7 @@ fn a_proxys_credentials_that_it_sends_back_are_in_no_error() {
         || {
             runtime(false).block_on(async {
                 for echo in ["sesame@42-of-the-proxy", "cHJveHktdXNlcjpzZXNhbWVANDItb2YtdGhlLXByb3h5"] {
-                    // It stands for the proxy, whose port nobody knows before the process begins.
+                    // A placeholder for the proxy, whose port is known only once the process runs.
                     let server =
                         Server::start(move |_, _| Reply::http(407, "", format!("Basic {echo} is wrong").as_str()))
                             .await;

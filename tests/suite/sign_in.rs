@@ -1,4 +1,4 @@
-//! Signing in: what is sent, what comes back, and identity services that mean no good.
+//! Signing in: the request, the response, and hostile identity services.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ fn issued(token: &str, body: &Value) -> Reply {
     Reply::http(201, &format!("X-Subject-Token: {token}\r\nContent-Type: application/json\r\n"), body.to_string())
 }
 
-/// An identity service and a backup service at once, whose catalog has itself.
+/// An identity service that is also the backup service in its catalog.
 async fn cloud() -> Server {
     Server::start(|request, _| match request.path.ends_with("/v3/auth/tokens") {
         true => issued(ISSUED, &token(json!([service("block-storage", json!([own_endpoint(request)]))]))),
@@ -158,7 +158,7 @@ async fn an_auth_url_may_lack_its_version() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named_before_anything_is_sent() {
+async fn a_missing_setting_is_an_error_before_any_request() {
     let server = cloud().await;
     let at = server.endpoint();
     for (credentials, expected) in [
@@ -183,7 +183,7 @@ fn reason(error: &Error) -> String {
 }
 
 #[tokio::test]
-async fn without_a_domain_the_projects_is_the_users_and_the_users_is_default() {
+async fn the_projects_domain_defaults_to_the_users_and_the_users_to_default() {
     let server = cloud().await;
     let at = server.endpoint();
     let user = || Credentials::password(&at, "demo", PASSWORD).project_name("demo");
@@ -204,7 +204,7 @@ async fn without_a_domain_the_projects_is_the_users_and_the_users_is_default() {
     }
 }
 
-/// The endpoint for these credentials in a catalog, or the error.
+/// The endpoint that these credentials select from a catalog, or the error.
 async fn chosen(catalog: Value, choose: impl Fn(Credentials) -> Credentials) -> Result<String, String> {
     let server = Server::start(move |_, _| issued(ISSUED, &token(catalog.clone()))).await;
     let builder = choose(password(&server)).sign_in().await.map_err(|error| reason(&error))?;
@@ -238,7 +238,7 @@ async fn the_endpoint_is_that_of_the_region_and_the_interface() {
         ("A", Some("internal"), "https://internal.a"),
         ("A", Some("internalURL"), "https://internal.a"),
         ("A", Some("adminURL"), "https://admin.a"),
-        // A service of another type, where the preferred one is not there.
+        // A service of another type, where there is none of the preferred one.
         ("C", None, "https://c"),
     ] {
         let choose = |credentials: Credentials| {
@@ -260,7 +260,7 @@ async fn the_endpoint_is_that_of_the_region_and_the_interface() {
         chosen(catalog.clone(), |credentials| credentials.region("A").interface("secret")).await.unwrap_err(),
         "invalid interface: the service has no interface \"secret\" in the catalog, only admin, internal, public"
     );
-    // The only one of this interface.
+    // The only endpoint of this interface.
     assert_eq!(
         chosen(catalog.clone(), |credentials| credentials.interface("internal")).await.as_deref(),
         Ok("https://internal.a")
@@ -275,7 +275,7 @@ async fn the_endpoint_is_that_of_the_region_and_the_interface() {
         "invalid endpoint: the catalog has no service of the types vbs, vbsv2, block-storage, volumev3, block-store, \
          volume, volumev2, nor any other"
     );
-    // Nobody looks for it.
+    // This type is not searched for.
     assert_eq!(
         chosen(json!([]), |credentials| credentials.endpoint("https://mine")).await.as_deref(),
         Ok("https://mine")
@@ -283,7 +283,7 @@ async fn the_endpoint_is_that_of_the_region_and_the_interface() {
 }
 
 #[tokio::test]
-async fn older_types_count_at_an_address_of_version_3_and_odd_entries_are_passed_over() {
+async fn older_types_need_an_address_of_version_3_and_malformed_entries_are_ignored() {
     let none = |credentials: Credentials| credentials;
     let odd = [
         json!({"id": "1", "endpoints": [endpoint("A", "public", "https://no-type")]}),
@@ -304,14 +304,14 @@ async fn older_types_count_at_an_address_of_version_3_and_odd_entries_are_passed
             assert_eq!(found.clone().ok().as_deref(), Some(url).filter(|_| is_found), "{kind} {found:?}");
         }
     }
-    // The type of today is preferred, and an endpoint without an address is none.
+    // The current type is preferred. An endpoint without an address is ignored.
     let no_address = json!({"region": "A", "interface": "public", "url": null});
     let catalog = json!([
         service("volumev2", json!([endpoint("A", "public", "https://old/v3")])),
         service("block-storage", json!([no_address, endpoint("A", "public", "https://h/api/v1/cinder/v3/p")])),
     ]);
     assert_eq!(chosen(catalog, none).await.as_deref(), Ok("https://h/api/v1/cinder/v3/p"));
-    // An empty id of a region is none.
+    // An empty region id is ignored.
     let empty = json!({"region": "A", "region_id": "", "interface": "public", "url": "https://a"});
     let catalog = json!([service("volumev3", json!([empty, endpoint("B", "public", "https://b")]))]);
     assert_eq!(chosen(catalog.clone(), |credentials| credentials.region("A")).await.as_deref(), Ok("https://a"));
@@ -322,7 +322,7 @@ async fn older_types_count_at_an_address_of_version_3_and_odd_entries_are_passed
 }
 
 #[tokio::test]
-async fn the_open_telekom_clouds_catalog_is_understood() {
+async fn the_open_telekom_clouds_catalog_has_the_endpoint() {
     let catalog = json!([
         service(
             "vbsv2",
@@ -340,7 +340,7 @@ async fn the_open_telekom_clouds_catalog_is_understood() {
     let evs = format!("https://evs.eu-de.otc.t-systems.com/v3/{PROJECT_ID}");
     assert_eq!(chosen(catalog, |credentials| credentials.region("eu-nl")).await, Ok(evs));
 
-    // What is in the catalog is used with the version of the contract.
+    // The catalog's address is used with the contract's version.
     for suffix in ["/v2/".to_owned(), format!("/v2/{PROJECT_ID}"), format!("/v1/{PROJECT_ID}/")] {
         let server = Server::start(move |request, _| match request.path.ends_with("/auth/tokens") {
             true => {
@@ -374,7 +374,7 @@ async fn another_project_than_the_chosen_one_is_an_error() {
 }
 
 #[tokio::test]
-async fn refused_credentials_are_an_error_that_says_so() {
+async fn refused_credentials_are_unauthorized() {
     let refused = r#"{"error":{"code":401,"title":"Unauthorized","message":"The request you have made requires authentication."}}"#;
     let server = Server::start(move |request, _| request.reply(401, refused)).await;
     let error = password(&server).sign_in().await.unwrap_err();
@@ -394,7 +394,7 @@ async fn refused_credentials_are_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn what_it_can_be_is_in_the_error() {
+async fn an_error_names_its_likely_cause() {
     for (status, headers, body, expected) in [
         (200, "", "<html><title>Log in</title></html>", "; that is no identity service"),
         (
@@ -457,7 +457,7 @@ async fn transient_faults_are_retried() {
     assert_eq!((error.attempts(), server.requests().len()), (4, 4));
 }
 
-/// What signing in sets is what the client has.
+/// The client has the settings of signing in.
 #[tokio::test(start_paused = true)]
 async fn the_builder_inherits_http_timeout_and_retry() {
     let server = Server::start(|request, _| match request.path.ends_with("/auth/tokens") {
@@ -495,7 +495,7 @@ async fn renewing(expires_at: &'static str) -> Server {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_renewed_by_the_difference_of_the_identity_services_clock() {
-    // Both times are long past for this machine.
+    // Both times are in the past of this machine's clock.
     let server = renewing("2026-02-01T01:00:00.000000Z").await;
     let client = password(&server).sign_in().await.unwrap().build().unwrap();
     let sign_ins = || server.requests().iter().filter(|request| request.path.ends_with("/auth/tokens")).count();
@@ -557,7 +557,7 @@ async fn a_renewal_for_another_project_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_token_from_a_token_is_not_renewed_and_the_error_says_so() {
+async fn a_token_from_a_token_is_not_renewed_and_the_error_states_why() {
     let server = Server::start(|request, _| match request.path.ends_with("/auth/tokens") {
         true => issued(ISSUED, &token(json!([service("vbs", json!([own_endpoint(request)]))]))),
         false => request.reply(401, REJECTED),
@@ -577,12 +577,12 @@ async fn a_token_from_a_token_is_not_renewed_and_the_error_says_so() {
 // -------------------------------------------------------------------- hostile identity services --
 
 #[tokio::test]
-async fn a_redirect_is_refused_and_the_password_stays_home() {
+async fn a_redirect_is_refused_and_no_password_follows_it() {
     let stranger = cloud().await;
     for status in [301, 302, 303, 307, 308] {
         let location = format!("{}/v3/auth/tokens", stranger.endpoint());
         let server = Server::start(move |_, _| Reply::http(status, &format!("Location: {location}\r\n"), "")).await;
-        // Also where somebody asks reqwest to follow them.
+        // Also where the caller sets reqwest to follow redirects.
         let credentials =
             password(&server).http(|http| http.redirect(vbs_client::reqwest::redirect::Policy::limited(5)));
         let error = credentials.sign_in().await.unwrap_err();
@@ -637,7 +637,7 @@ async fn no_response_shows_a_secret() {
 }
 
 #[tokio::test]
-async fn endless_and_slow_bodies_end() {
+async fn an_endless_body_is_an_error() {
     let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
     for status in [200, 201, 500] {
         let head = format!("HTTP/1.1 {status} X\r\nX-Subject-Token: t\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -652,7 +652,7 @@ async fn endless_and_slow_bodies_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_without_end_times_out() {
+async fn a_slow_body_times_out() {
     let head = b"HTTP/1.1 201 X\r\nX-Subject-Token: t\r\nContent-Length: 100000\r\n\r\n".to_vec();
     let server = Server::script(vec![Reply::drip(head)]).await;
     let error = password(&server).sign_in().await.unwrap_err();
@@ -660,12 +660,12 @@ async fn a_response_without_end_times_out() {
 }
 
 #[tokio::test]
-async fn garbage_is_an_error() {
+async fn a_malformed_response_is_an_error() {
     let good = token(json!([]));
     for (headers, body, expected) in [
         ("", good.to_string(), "the response has no X-Subject-Token"),
-        ("X-Subject-Token: \r\n", good.to_string(), "the X-Subject-Token is no token that a header can have"),
-        ("X-Subject-Token: a b\r\n", good.to_string(), "the X-Subject-Token is no token that a header can have"),
+        ("X-Subject-Token: \r\n", good.to_string(), "the X-Subject-Token is not a valid token"),
+        ("X-Subject-Token: a b\r\n", good.to_string(), "the X-Subject-Token is not a valid token"),
         ("X-Subject-Token: t\u{e9}\r\n", good.to_string(), "the X-Subject-Token is not text"),
         ("X-Subject-Token: t\r\n", String::new(), "the response is not that of an identity service"),
         ("X-Subject-Token: t\r\n", "<html>".to_owned(), "the response is not that of an identity service"),
@@ -697,9 +697,9 @@ async fn a_catalog_of_a_thousand_endpoints_is_read_and_its_error_is_short() {
     assert!(error.contains("region-0000, ") && error.ends_with("region-0019 and 980 more"), "{error}");
 }
 
-/// Its times are nobody's.
+/// The times are far in the past or in the future, or null.
 #[tokio::test]
-async fn odd_expiries_do_no_harm() {
+async fn an_implausible_expiry_is_accepted() {
     for (issued_at, expires_at) in [
         (json!("2026-02-01T00:00:00Z"), json!("1026-02-01T00:00:00Z")),
         (json!("2026-02-01T00:00:00Z"), json!("9999-12-30T00:00:00Z")),
@@ -747,9 +747,9 @@ async fn a_secret_sent_back_as_the_project_or_in_the_catalog_is_not_shown() {
     }
 }
 
-/// The listing's error is as good as that of signing in: whether to try again, and why.
+/// The listing's error reports the same cause, and whether a retry is useful.
 #[tokio::test]
-async fn the_error_of_a_renewal_is_that_of_the_listing() {
+async fn a_failed_renewal_is_the_cause_of_the_listings_error() {
     for (status, is_retryable) in [(503, true), (401, false)] {
         let server = Server::start(move |request, number| match (request.head.starts_with("POST"), number) {
             (true, 0) => issued(ISSUED, &token(json!([]))),

@@ -1,4 +1,4 @@
-//! What operators see: spans by OpenTelemetry's conventions, and one line for each attempt.
+//! Tracing: spans with OpenTelemetry's conventions, and one line for each attempt.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -84,7 +84,7 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The attributes that the crate sets, after a check of what OpenTelemetry has no attribute for.
+/// The attributes that the crate sets. Checks those that OpenTelemetry does not define.
 fn attributes(span: &SpanData) -> BTreeMap<String, String> {
     assert_eq!((&*span.name, &span.span_kind), ("GET /v3/{project_id}/backups", &SpanKind::Client));
     // Those that the layer adds: the place in the code, the thread, and how long the span was busy.
@@ -102,7 +102,7 @@ fn each_attempt_is_one_line_at_debug() {
 
 async fn events() {
     let trace = Trace::default();
-    // As a program has it, without events of spans.
+    // A program's subscriber, without span events.
     tracing_subscriber::fmt()
         .with_env_filter("vbs_client=debug")
         .with_ansi(false)

@@ -15,7 +15,7 @@ use crate::support::server::{Reply, Server};
 use crate::support::{http, page};
 
 const SHORT: Duration = Duration::from_millis(200);
-/// What no test waits for, unless it hangs.
+/// No test takes this long, unless it hangs.
 const LONG: Duration = Duration::from_secs(20);
 
 /// A stream is polled once, or until it has yielded a row, on a runtime that nobody drives after that. It

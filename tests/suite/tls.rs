@@ -85,7 +85,7 @@ fn a_proxy_of_an_unknown_kind_fails_at_once() {
     );
 }
 
-/// A wrong scheme in the endpoint.
+/// The endpoint has the wrong scheme.
 #[tokio::test]
 async fn https_to_a_server_without_tls_fails_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -95,7 +95,7 @@ async fn https_to_a_server_without_tls_fails_at_once() {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             counted.fetch_add(1, Ordering::Relaxed);
-            // What servers say to a request that they can't read.
+            // How servers respond to a request that they can't read.
             let _ = stream.write_all(&last_response(400, "", "Bad Request")).await;
         }
     });
@@ -105,7 +105,7 @@ async fn https_to_a_server_without_tls_fails_at_once() {
     assert_eq!(connections.load(Ordering::Relaxed), 1);
 }
 
-/// A connection that breaks off within the handshake is as transient as any other.
+/// A connection that breaks off within the handshake is a transient fault.
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_breaks_off_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -42,7 +42,7 @@ impl TokenProvider for Numbered {
     }
 }
 
-/// A provider that makes its tokens by the number of the call, from 1, and what it was given; and how often it was called.
+/// A provider that makes its tokens by the number of the call, from 1, and its argument; and the number of calls.
 fn numbered<R, T, E>(
     provide: impl Fn(usize, Option<Token>) -> R + Send + Sync + 'static,
 ) -> (impl TokenProvider + 'static, Arc<AtomicUsize>)
@@ -56,7 +56,7 @@ where
     (token_fn(move |rejected| provide(counted.fetch_add(1, Ordering::Relaxed) + 1, rejected)), calls)
 }
 
-/// A token that lives for so long from now on.
+/// A token with this life.
 fn expiring(secret: impl Into<Token>, life: Duration) -> Token {
     let mut token = secret.into();
     token.expires_at = Some(SystemTime::now() + life);
@@ -269,7 +269,7 @@ async fn a_cancelled_login_blocks_no_other_request() {
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
-/// Waits until a provider was called so often.
+/// Waits until a provider has had this number of calls.
 async fn called(calls: &AtomicUsize, number: usize) {
     while calls.load(Ordering::Relaxed) < number {
         tokio::task::yield_now().await;
@@ -328,7 +328,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[derive(Clone, Default)]
 struct Hourly(Arc<Mutex<Vec<Call>>>);
 
-/// When it was, and the rejected token.
+/// The time of the call, and the rejected token.
 type Call = (Instant, Option<String>);
 
 impl Hourly {
@@ -368,7 +368,7 @@ async fn a_token_is_renewed_ahead_of_its_expiry_during_a_listing() {
         let mut pages = client.list_backups().concurrency(concurrency).prefetch(false).pages();
         pages.try_next().await.unwrap();
         let first = provider.calls()[0].0;
-        // Nobody asks for a page for the token's whole life.
+        // No page is requested during the token's life.
         tokio::time::sleep(HOUR + HOUR / 2).await;
         let before = Instant::now();
         pages.try_next().await.unwrap();
@@ -386,7 +386,7 @@ async fn a_token_is_renewed_ahead_of_its_expiry_during_a_listing() {
     }
 }
 
-/// A rejection is over with the token that came after it.
+/// A rejected token is passed to one call only.
 #[tokio::test(start_paused = true)]
 async fn a_provider_is_told_of_a_rejection_once() {
     let server = accepting(&["secret-token-2", "secret-token-3"]).await;
@@ -462,13 +462,13 @@ async fn a_failed_renewal_ahead_of_expiry_is_tried_again_while_the_token_is_vali
     }
     let calls = calls.lock().unwrap();
     assert_eq!(calls.len(), 5);
-    // Each after a quarter of what is left.
+    // Each waits for a quarter of the remaining life.
     let delays: Vec<_> = calls[1..].windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(delays.iter().all(|delay| *delay > Duration::from_secs(20)), "{delays:?}");
     assert_eq!(tokens(&server).last().unwrap(), "secret-token-5");
 }
 
-/// Such as one with a cache of its own.
+/// A provider may have a cache of its own.
 #[tokio::test(start_paused = true)]
 async fn a_provider_may_return_the_same_token_ahead_of_its_expiry() {
     let server = endless().await;
@@ -491,7 +491,7 @@ async fn a_provider_may_return_the_same_token_ahead_of_its_expiry() {
     assert_eq!(tokens(&server).last().unwrap(), "secret-token-1", "this clock has not moved");
 }
 
-/// The renewal that is in flight then knows nothing of the rejection, and may bring the same token.
+/// The renewal in flight does not know of the rejection, and may return the same token.
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_rejected_during_a_renewal_ahead_of_its_expiry_is_replaced() {
     let server = Server::start(|request, number| match (number, request.headers["x-auth-token"].as_str()) {
@@ -519,7 +519,7 @@ async fn a_token_that_is_rejected_during_a_renewal_ahead_of_its_expiry_is_replac
     assert_eq!(tokens(&server), ["secret-token-1", "secret-token-1", "secret-token-2"]);
 }
 
-/// Its token is not the present one any more.
+/// The rejected token is no longer the current one.
 #[tokio::test(start_paused = true)]
 async fn a_rejection_that_arrives_after_the_renewal_renews_nothing() {
     let server = Server::start(|request, number| match number {
@@ -535,7 +535,7 @@ async fn a_rejection_that_arrives_after_the_renewal_renews_nothing() {
     assert_eq!(provider.calls(), [None, some("secret-token-1")]);
 }
 
-/// As with a clock that is ahead of the issuer's.
+/// This machine's clock may be ahead of the issuer's.
 #[tokio::test]
 async fn an_expiry_in_the_past_is_ignored() {
     let server = endless().await;
@@ -553,7 +553,7 @@ async fn an_expiry_in_the_past_is_ignored() {
 
 /// A lease that is extended keeps its token.
 #[tokio::test(start_paused = true)]
-async fn a_token_that_comes_again_with_a_later_expiry_is_used_on() {
+async fn a_token_returned_again_with_a_later_expiry_stays_in_use() {
     let server = endless().await;
     let (provider, calls) =
         numbered(|_, _| async { Ok::<_, std::io::Error>(expiring("secret-token-1", Duration::from_secs(6))) });
@@ -568,7 +568,7 @@ async fn a_token_that_comes_again_with_a_later_expiry_is_used_on() {
         pages.try_next().await.unwrap();
         sleep(Duration::from_secs(1)).await;
     }
-    // Every 5.28 to 5.4 s, as another token would be.
+    // Every 5.28 to 5.4 s, like a different token.
     assert!((11..=23).contains(&calls.load(Ordering::Relaxed)), "{calls:?}");
 }
 
@@ -603,7 +603,7 @@ async fn a_renewal_that_hangs_is_one_task_and_ends_with_its_token_or_the_client(
     for number in [1, 3] {
         client.list_backups().send().await.unwrap();
         assert_eq!((calls.load(Ordering::Relaxed), alive.load(Ordering::Relaxed)), (number, 0));
-        // It is due.
+        // The renewal is due.
         sleep(Duration::from_millis(5500)).await;
         let before = tasks();
         for _ in 0..50 {
@@ -622,7 +622,7 @@ async fn a_renewal_that_hangs_is_one_task_and_ends_with_its_token_or_the_client(
     assert_eq!(alive.load(Ordering::Relaxed), 0, "there is no client");
 }
 
-/// A provider whose tokens take 100 ms, and how often it was called.
+/// A provider whose tokens take 100 ms, and the number of calls.
 fn slow() -> (impl TokenProvider + 'static, Arc<AtomicUsize>) {
     numbered(|number, _| async move {
         sleep(Duration::from_millis(100)).await;
@@ -666,7 +666,7 @@ async fn a_dropped_request_does_not_cancel_a_login_for_the_others() {
     assert_eq!(calls.load(Ordering::Relaxed), 1, "a refresh token can be used once");
 }
 
-/// Those who wait are woken by whoever ends it, on whichever thread.
+/// The end of a login wakes all tasks that wait for it, on any thread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_tasks_share_one_login_and_its_failure() {
     let server = accepting(&["secret-token-1"]).await;
@@ -722,7 +722,7 @@ async fn a_provider_that_returns_the_rejected_token_again_is_an_error() {
     assert_eq!(server.requests().len(), 2, "each page is requested once");
 }
 
-/// Accepts the requests that the handler says, by their number from 0.
+/// Accepts the requests that the handler selects by their number, from 0.
 async fn accepting_by_number(accepts: impl Fn(usize) -> bool + Send + Sync + 'static) -> Server {
     Server::start(move |request, number| match accepts(number) {
         true => request.page(&page(&["a"], None)),
@@ -754,7 +754,7 @@ fn a_renewal_does_not_wait_for_a_runtime_that_is_not_driven() {
     }
 }
 
-/// Some of the service's processes reject a good token for a while.
+/// Some of the service's processes reject a valid token for a while.
 #[tokio::test]
 async fn a_token_that_was_rejected_once_is_tried_again_by_the_next_request() {
     let server = accepting_by_number(|number| number != 0).await;

@@ -1,4 +1,4 @@
-//! What is in the trace of a request, at TRACE and from all libraries, and what is not.
+//! The trace of a request, at TRACE and from all libraries, has no secret.
 
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -63,7 +63,7 @@ async fn each_setter_sends_its_parameter() {
     }
 }
 
-/// Every parameter of the contract, also one that this file does not know.
+/// Every parameter of the contract, including those that this file does not name.
 #[tokio::test]
 async fn each_parameter_of_the_contract_is_sent() {
     for parameter in crate::contract::query_parameters() {
@@ -119,7 +119,7 @@ async fn the_last_value_of_a_parameter_wins() {
 }
 
 #[tokio::test]
-async fn a_status_is_known_or_any_other_text() {
+async fn a_status_is_sent_as_its_text() {
     for (status, value) in [
         (BackupStatus::ErrorRestoring, "error_restoring"),
         ("available".into(), "available"),
@@ -128,11 +128,8 @@ async fn a_status_is_known_or_any_other_text() {
         assert_eq!(status.as_str(), value);
         assert_eq!(arrives(|request| request.status(status)).await.pairs, pairs(&[("status", value)]));
     }
-    assert_eq!(BackupStatus::from("error"), BackupStatus::Error);
-    assert!(matches!(BackupStatus::from("half_done"), BackupStatus::Unknown(_)));
-    assert_eq!("half_done".parse::<BackupStatus>().unwrap().as_ref(), "half_done");
-    assert_eq!(serde_json::to_string(&BackupStatus::Deleting).unwrap(), r#""deleting""#);
-    assert_eq!(serde_json::from_str::<BackupStatus>(r#""x""#).unwrap().to_string(), "x");
+    assert_eq!(BackupStatus::ErrorRestoring.as_ref(), "error_restoring");
+    assert_eq!(BackupStatus::from("x").to_string(), "x");
 }
 
 #[tokio::test]
