@@ -77,6 +77,7 @@ async fn the_rows_of_the_mock_have_every_new_field() {
     );
     assert_eq!(full.zz_ref_time.map(|time| time.to_string()).as_deref(), Some("2026-02-01T00:00:00Z"));
     assert_eq!(full.zz_texts_by_name.as_ref().unwrap()["a"], "b");
+    assert_eq!(empty.zz_texts_by_name, None);
     assert!(
         empty.zz_text.is_none() && empty.zz_flag.is_none() && empty.zz_number.is_none() && empty.zz_texts.is_empty()
     );
