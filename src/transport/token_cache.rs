@@ -128,17 +128,6 @@ impl Validity {
         Some(Self { renew_at: now.checked_add(delay)?, expires_at })
     }
 
-    /// That of a token which a renewal brought again: as a lease that was extended, or from a cache of the provider's.
-    fn extended(old: Option<Self>, new: Option<Self>) -> Option<Self> {
-        match (old, new) {
-            (Some(old), Some(new)) if new.expires_at.saturating_duration_since(old.expires_at) <= MIN_DELAY => {
-                Some(new.postponed())
-            }
-            (old, None) => old.map(Self::postponed),
-            (_, new) => new,
-        }
-    }
-
     /// The same after a renewal that brought nothing new.
     fn postponed(self) -> Self {
         let now = Instant::now();
@@ -193,7 +182,8 @@ impl State {
         {
             match &provided {
                 Ok((header, validity)) if token.header.as_ref() == Some(header) => {
-                    token.validity = Validity::extended(token.validity, *validity);
+                    // Its lease was extended, or the provider has a cache of its own.
+                    token.validity = validity.or(token.validity.map(Validity::postponed));
                     return;
                 }
                 Ok(_) => {}

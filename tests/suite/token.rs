@@ -1,6 +1,7 @@
 //! Tokens that expire: requested once, renewed once, by any number of requests.
 
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,10 +10,12 @@ use std::time::{Duration, SystemTime};
 use futures::StreamExt;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{Instrument, Span};
+use tracing_subscriber::util::SubscriberInitExt;
 use vbs_client::secrecy::{ExposeSecret, SecretString};
 use vbs_client::{Client, Error, Token, TokenProvider, token_fn};
 
-use crate::support::process::runtime;
+use crate::support::process::{in_own_process, runtime};
 use crate::support::server::Server;
 use crate::support::{ids, page};
 
@@ -417,6 +420,30 @@ async fn requests_that_find_a_token_due_do_not_wait_for_its_renewal() {
     client.list_backups().send().await.unwrap();
     assert_eq!(tokens(&server).last().unwrap(), "secret-token-2");
     assert!(!tokens(&server)[1..21].contains(&"secret-token-2".to_owned()));
+}
+
+/// Otherwise, the span would stay open after its request.
+#[test]
+fn a_renewal_in_the_background_is_in_no_span_of_a_request() {
+    in_own_process(|| runtime(true).block_on(spans_of_renewals()));
+}
+
+async fn spans_of_renewals() {
+    tracing_subscriber::registry().init();
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&names);
+    let provider = token_fn(move |_| {
+        noted.lock().unwrap().push(Span::current().metadata().map(|span| span.name()));
+        async { Ok::<_, io::Error>(expiring("secret", HOUR)) }
+    });
+    let server = endless().await;
+    let client = client(&server, provider);
+    for _ in 0..2 {
+        let request = client.list_backups().send().instrument(tracing::info_span!("caller"));
+        request.await.unwrap();
+        tokio::time::sleep(HOUR - Duration::from_secs(200)).await;
+    }
+    assert_eq!(*names.lock().unwrap(), [Some("caller"), None]);
 }
 
 #[tokio::test(start_paused = true)]
