@@ -135,7 +135,7 @@ impl Options {
         })
     }
 
-    /// The command that lists the rest, after so many backups.
+    /// The command that lists the rest, after this number of backups.
     pub fn resume_line(&self, cursor: &Cursor, listed: usize) -> String {
         let program = std::env::args().next().unwrap_or_else(|| NAME.to_owned());
         let max = self.max.map(|max| ["--max".to_owned(), (max - listed).to_string()]);

@@ -109,7 +109,7 @@ impl Cinder {
         self.service().update(id, change)
     }
 
-    /// Responds to so many of the next requests with a fault, after those that were set before.
+    /// Responds to this number of the next requests with a fault, after those that were set before.
     #[allow(clippy::needless_pass_by_value)] // A fault is mostly made for this.
     pub fn fail_next(&self, requests: usize, fault: Fault) {
         self.service().fail_next(requests, &fault);

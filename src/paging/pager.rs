@@ -29,8 +29,6 @@ pub(crate) struct Pager<T> {
     pub(crate) page: u64,
     count: Option<u64>,
     followed: Followed,
-    /// Whether the query's marker is that of a link, and not the caller's.
-    marker_of_link: bool,
     empty_pages: u32,
     /// Whether rows of the last page were not yielded again.
     dropped_rows: bool,
@@ -72,7 +70,6 @@ impl<T: Row> Pager<T> {
             page: 1,
             count: None,
             followed,
-            marker_of_link: false,
             empty_pages: 0,
             dropped_rows: false,
             last_pages: LastPages::new(start),
@@ -130,7 +127,7 @@ impl<T: Row> Pager<T> {
             // Counted from the start of the list, it would be higher: the marker's backup is there, too.
             let from_marker =
                 i64::try_from(response.backups.len()).ok().and_then(|rows| query.offset().checked_add(rows));
-            if self.marker_of_link || Some(offset) != from_marker {
+            if Some(offset) != from_marker {
                 return end("the next link has an offset that does not count from the marker");
             }
         }
@@ -138,7 +135,6 @@ impl<T: Row> Pager<T> {
         if leads_back || !self.followed.insert(Some(next)) {
             return end("the next links form a cycle");
         }
-        self.marker_of_link |= next.marker().is_some();
         self.empty_pages = if response.backups.is_empty() && !self.dropped_rows { self.empty_pages + 1 } else { 0 };
         if self.empty_pages >= MAX_EMPTY_PAGES {
             return end(&format!("the last {MAX_EMPTY_PAGES} pages were empty"));

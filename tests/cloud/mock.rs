@@ -222,7 +222,7 @@ async fn the_mock_responds_as_cinder_does() {
     compare(3000).await;
 }
 
-/// Sends so many requests to both, with the mock set to the maximum of the release.
+/// Sends this number of requests to both, with the mock set to the maximum of the release.
 pub async fn compare(requests: usize) {
     let (database, max) = (super::database(), max_microversion().await);
     let mock = Cinder::start(database.iter().map(row)).await;

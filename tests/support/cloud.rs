@@ -46,7 +46,7 @@ pub struct Outage {
 
 #[allow(dead_code, reason = "not every test binary stops Keystone")]
 impl Outage {
-    /// Closes so many connections itself, and takes all later ones to Keystone.
+    /// Closes this number of connections itself, and takes all later ones to Keystone.
     pub async fn of(closed: usize) -> Self {
         let auth_url = var("OS_AUTH_URL");
         let keystone = auth_url.trim_start_matches("http://").trim_end_matches("/v3").to_owned();
@@ -70,7 +70,7 @@ impl Outage {
         Self { auth_url, refused }
     }
 
-    /// Waits until Keystone has not taken so many connections.
+    /// Waits until Keystone has not taken this number of connections.
     pub async fn refused(&self, number: usize) {
         self.refused.clone().wait_for(|refused| *refused >= number).await.unwrap();
     }

@@ -290,7 +290,7 @@ impl Server {
         self.requests().iter().map(|request| request.in_flight).max().unwrap_or(0)
     }
 
-    /// Waits until so many requests have arrived.
+    /// Waits until this number of requests has arrived.
     pub async fn received(&self, number: usize) {
         self.received.clone().wait_for(|received| *received >= number).await.unwrap();
     }
