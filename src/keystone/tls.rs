@@ -1,7 +1,5 @@
 //! The settings of reqwest's builders: certificates, and what the caller sets.
 
-use std::sync::Arc;
-
 use super::credentials::{Credentials, HttpSettings};
 use super::settings::{Setting, boolean};
 use crate::Error;
@@ -35,14 +33,14 @@ impl Credentials {
         {
             if let Some(setting) = ca {
                 let certificates = self.certificates(setting)?;
-                settings.push(Arc::new(move |http| http.tls_certs_only(certificates.clone())));
+                settings.push(std::sync::Arc::new(move |http| http.tls_certs_only(certificates.clone())));
             }
             if let Some(setting) = client {
                 let identity = self.identity(setting)?;
-                settings.push(Arc::new(move |http| http.identity(identity.clone())));
+                settings.push(std::sync::Arc::new(move |http| http.identity(identity.clone())));
             }
             if unsafe_setting.is_some() {
-                settings.push(Arc::new(|http| http.tls_danger_accept_invalid_certs(true)));
+                settings.push(std::sync::Arc::new(|http| http.tls_danger_accept_invalid_certs(true)));
             }
         }
         settings.extend_from_slice(&self.http);
