@@ -1,8 +1,7 @@
 //! A daemon that publishes how many backups there are in each status, as a monitoring system reads it. It goes on while
 //! the cloud is down.
 //!
-//! `cargo run --example daemon -- SECONDS ROUNDS` lists every so many seconds (default: 60), so many times (default: for
-//! ever).
+//! `cargo run --example daemon -- SECONDS ROUNDS` lists every SECONDS (default: 60), ROUNDS times (default: for ever).
 
 mod demo;
 
@@ -26,7 +25,7 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Signs in, be it that the identity service is not up yet.
+/// Signs in, also where the identity service is not up yet: then it tries again.
 async fn start(every: Duration) -> Result<(Client, Option<Cinder>), Error> {
     loop {
         match demo::client(rows(3000)).await {

@@ -62,7 +62,7 @@ impl From<Error> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self::Service(error) = self else {
-            return (StatusCode::BAD_REQUEST, Json(json!({"error": "the cursor is none"}))).into_response();
+            return (StatusCode::BAD_REQUEST, Json(json!({"error": "the cursor is invalid"}))).into_response();
         };
         let status = match &error {
             // The caller's: a filter, or a cursor whose backup was deleted.

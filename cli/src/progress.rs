@@ -4,12 +4,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar};
 use vbs_client::{ListBackups, Page};
 
 use crate::options::Options;
 use crate::output::Listed;
-use crate::waiting;
+use crate::waiting::{self, style};
 
 pub struct Progress {
     bar: ProgressBar,
@@ -71,8 +71,4 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
-}
-
-pub fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

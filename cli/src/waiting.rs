@@ -4,13 +4,11 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressState};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use vbs_client::jiff::SignedDuration;
-
-use crate::progress::style;
 
 /// Shows on the bar what the client waits for, from now on.
 pub fn show_on(bar: &ProgressBar) {
@@ -18,6 +16,11 @@ pub fn show_on(bar: &ProgressBar) {
         // There is no other one.
         let _ = tracing::subscriber::set_global_default(Retries(bar.clone()));
     }
+}
+
+/// How the bar looks.
+pub fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// Whether the bar shows a wait.

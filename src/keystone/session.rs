@@ -15,9 +15,8 @@ use super::generated::types::{Reference, TokenDetails};
 use super::generated::{Client as Generated, PATH, X_SUBJECT_TOKEN};
 use super::resolve::{Plan, Request};
 use crate::token::{Token, TokenProvider};
-use crate::transport::call::{self, Call};
+use crate::transport::call::{self, Call, Traced};
 use crate::transport::secrets::Secrets;
-use crate::transport::signals::Traced;
 use crate::transport::{Operation, RetryPolicy, Route, Server, http};
 use crate::{Client, ClientBuilder, Error};
 

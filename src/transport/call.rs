@@ -12,7 +12,6 @@ use super::hooks::{Head, RequestContext, Server};
 use super::operation::Operation;
 use super::retry::Failure;
 use super::secrets::Secrets;
-use super::signals::Traced;
 use crate::Error;
 use crate::error::causes;
 use crate::query::{Microversion, Query};
@@ -38,6 +37,12 @@ pub(crate) struct Received<'a, T> {
     pub(crate) body: T,
     pub(crate) head: &'a Head,
     pub(crate) request_id: Option<String>,
+}
+
+/// What the signals of a successful attempt state.
+pub(crate) trait Traced {
+    fn rows(&self) -> Option<usize>;
+    fn request_id(&self) -> Option<&str>;
 }
 
 impl<O: Operation> Call<'_, O> {

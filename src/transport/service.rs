@@ -7,13 +7,12 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::call::{Call, Received};
+use super::call::{Call, Received, Traced};
 use super::hooks::Server;
 use super::operation::{Get, Operation, Route, Row};
 use super::retry::{Failure, RetryPolicy};
 use super::runtime::{Spawned, on_current_runtime};
 use super::secrets::Secrets;
-use super::signals::Traced;
 use super::token_cache::{Issued, Tokens};
 use crate::generated::OPENSTACK_API_VERSION;
 use crate::query::{Cursor, List, Microversion, One, Page, Query};

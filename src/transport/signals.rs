@@ -9,16 +9,10 @@ use tokio::time::Instant;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
-use super::call::Call;
+use super::call::{Call, Traced};
 use super::operation::{Operation, Route};
 use super::retry::Failure;
 use crate::Error;
-
-/// What a successful attempt brings.
-pub(crate) trait Traced {
-    fn rows(&self) -> Option<usize>;
-    fn request_id(&self) -> Option<&str>;
-}
 
 impl<O: Operation> Call<'_, O> {
     /// Makes the attempt within its span; then comes the event. Neither costs anything where it is not enabled.
