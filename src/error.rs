@@ -1,9 +1,11 @@
 //! [`Error`]: the error of a request or a listing.
 
+mod connection;
+mod retryable;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,41 +325,6 @@ impl Error {
         matches!(self, Self::InvalidRequest { .. }) || self.status() == Some(StatusCode::BAD_REQUEST)
     }
 
-    /// How long the response asks not to be sent another request: its `Retry-After`, or the `retryAfter` of its fault.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Status { retry_after, .. } => *retry_after,
-            _ => self.cause()?.retry_after(),
-        }
-    }
-
-    /// Whether there were too many requests: status 429, or 413 with a delay, as Cinder's own rate limit responds.
-    #[must_use]
-    pub fn is_throttled(&self) -> bool {
-        match self.status() {
-            Some(StatusCode::TOO_MANY_REQUESTS) => true,
-            Some(StatusCode::PAYLOAD_TOO_LARGE) => self.retry_after().is_some(),
-            _ => false,
-        }
-    }
-
-    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, the statuses
-    /// 408, 429, 500, 502, 503 and 504, and 413 where the response states a delay. What TLS refuses, and a proxy of an
-    /// unknown kind, stay so.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Transport { .. } => !self.by_reqwest().is_some_and(is_permanent),
-            Self::PageDeadline { .. } => true,
-            Self::Undecodable { truncated, .. } => *truncated,
-            Self::Status { status, .. } => {
-                self.is_throttled() || matches!(status.as_u16(), 408 | 500 | 502 | 503 | 504)
-            }
-            _ => self.cause().is_some_and(Self::is_retryable),
-        }
-    }
-
     /// Whether a timeout or deadline of this client has passed, as with reqwest. A server's own timeouts are
     /// the statuses 408 and 504.
     #[must_use]
@@ -392,20 +359,6 @@ impl From<InvalidValue> for Error {
     }
 }
 
-/// What the connectors report of a proxy whose scheme they do not know.
-const UNKNOWN_SCHEME: [&str; 2] = ["unsupported scheme", "invalid URL, scheme is not http"];
-
-/// Whether a request fails each time: TLS refuses the server's certificate, or the server refuses this client's (rustls
-/// reports both as invalid data), or the proxy is of an unknown kind.
-fn is_permanent(error: &reqwest::Error) -> bool {
-    let refused = |cause: &(dyn StdError + 'static)| {
-        let error = cause.downcast_ref::<io::Error>();
-        error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-            || UNKNOWN_SCHEME.iter().any(|text| cause.to_string().starts_with(text))
-    };
-    error.is_builder() || (!error.is_body() && !error.is_decode() && causes(error).any(refused))
-}
-
 /// The causes of an error, outermost first. An `io::Error`'s own source leaves out the error that it wraps.
 pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
@@ -415,56 +368,6 @@ pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<I
             None => error.source(),
         }
     })
-}
-
-fn transport(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> fmt::Result {
-    let host = source.url().and_then(|url| {
-        let port = url.port_or_known_default().map(|port| format!(":{port}"));
-        Some(format!("{}{}", url.host_str()?, port.unwrap_or_default()))
-    });
-    let host = host.as_deref().unwrap_or("the service");
-    if source.is_timeout() {
-        return write!(f, "the request to {host} timed out");
-    }
-    if source.is_connect() {
-        write!(f, "could not connect to {host}")?;
-    } else if source.is_body() || source.is_decode() {
-        write!(f, "the response of {host} broke off")?;
-    } else {
-        write!(f, "the request to {host} failed")?;
-    }
-    let Some(cause) = causes(source).skip(1).last() else { return Ok(()) };
-    write!(f, ": {cause}")?;
-    if let Some(hint) = hint(&cause.to_string()) {
-        return write!(f, "; {hint}");
-    }
-    match causes(source).find_map(dialled).filter(|address| !host.ends_with(&format!(":{}", address.port()))) {
-        Some(address) => write!(f, "; the connection was to {address}, a proxy"),
-        None => Ok(()),
-    }
-}
-
-/// What to do about it, by the ends of what rustls and hyper report.
-fn hint(cause: &str) -> Option<&'static str> {
-    let hints = [
-        ("UnknownIssuer", "if the service has a CA of its own, give it as OS_CACERT or with ClientBuilder::http"),
-        ("InvalidContentType", "the server may expect http:// there"),
-        (
-            "CaUsedAsEndEntity))",
-            "the server's certificate is that of a CA, as `openssl req -x509` makes it: it needs one of its own \
-             (-addext basicConstraints=critical,CA:FALSE)",
-        ),
-    ];
-    if cause.starts_with("unsupported scheme socks") {
-        return Some("a SOCKS proxy needs the feature `socks` of this crate");
-    }
-    hints.into_iter().find(|(end, _)| cause.ends_with(end)).map(|(_, hint)| hint)
-}
-
-/// The address of a TCP connection that failed: only `Debug` of hyper's error has it.
-fn dialled(cause: &(dyn StdError + 'static)) -> Option<SocketAddr> {
-    let text = format!("{cause:?}");
-    text.strip_prefix("ConnectError(\"tcp connect error\", ")?.split(", ").next()?.parse().ok()
 }
 
 impl fmt::Display for Error {
@@ -495,7 +398,7 @@ impl fmt::Display for Error {
             Self::InvalidConfig { reason, .. } => f.write_str(reason),
             Self::InvalidRequest { parameter, reason } => write!(f, "invalid parameter {parameter}: {reason}"),
             Self::Transport { source, .. } => match self.by_reqwest() {
-                Some(source) => transport(f, source),
+                Some(source) => connection::describe(f, source),
                 None => write!(f, "the request failed: {source}"),
             },
             Self::Status { status, fault, text, .. } => {

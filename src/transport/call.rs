@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use http_body_util::LengthLimitError;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 
 use super::fault;
 use super::hooks::{Head, RequestContext, Server};
@@ -14,6 +14,7 @@ use super::retry::Failure;
 use super::secrets::Secrets;
 use crate::Error;
 use crate::error::causes;
+use crate::generated::{OPENSTACK_API_VERSION, X_AUTH_TOKEN};
 use crate::query::{Microversion, Query};
 
 /// One request of an operation.
@@ -54,19 +55,21 @@ impl<O: Operation> Call<'_, O> {
         self.trace(self.exchange(read)).await
     }
 
+    /// The headers of the request that the contract's parameters do not have.
+    fn headers(&self) -> HeaderMap {
+        // Two numbers and a point are always a valid header value.
+        let microversion = self.microversion.and_then(|version| version.to_header().try_into().ok());
+        let headers = [(X_AUTH_TOKEN, self.token.clone()), (OPENSTACK_API_VERSION, microversion)];
+        headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     /// Also returns the status of the response.
     async fn exchange<T>(
         &self,
         read: impl FnOnce(Received<'_, O::Body>) -> Result<T, Error>,
     ) -> (Option<StatusCode>, Result<T, Failure>) {
         let head = Arc::new(OnceLock::new());
-        let context = RequestContext {
-            token: self.token.clone(),
-            // Two numbers and a point are always a valid header value.
-            microversion: self.microversion.and_then(|version| version.to_header().try_into().ok()),
-            body_limit: self.body_limit,
-            head: Arc::clone(&head),
-        };
+        let context = RequestContext { headers: self.headers(), body_limit: self.body_limit, head: Arc::clone(&head) };
         let server = Server { endpoint: self.endpoint.to_owned(), http: self.http.clone(), context };
         let sent = self.operation.send(server).await;
 

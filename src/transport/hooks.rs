@@ -4,18 +4,17 @@ use std::sync::{Arc, OnceLock};
 
 use http_body_util::Limited;
 use progenitor_client::ResponseValue;
-use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use reqwest::{Response, StatusCode, Version};
 use serde::de::DeserializeOwned;
 
-use crate::generated::{self, OPENSTACK_API_VERSION, X_AUTH_TOKEN};
+use crate::generated;
 use crate::query::decode::from_slice;
 
 /// What the hooks know of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestContext {
-    pub(crate) token: Option<HeaderValue>,
-    pub(crate) microversion: Option<HeaderValue>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body_limit: usize,
     pub(crate) head: Arc<OnceLock<Head>>,
 }
@@ -43,12 +42,7 @@ impl RequestContext {
         let headers = request.headers_mut();
         // progenitor's own, which means nothing to the service.
         headers.remove("api-version");
-        if let Some(token) = &self.token {
-            headers.insert(X_AUTH_TOKEN, token.clone());
-        }
-        if let Some(microversion) = &self.microversion {
-            headers.insert(OPENSTACK_API_VERSION, microversion.clone());
-        }
+        headers.extend(self.headers.clone());
     }
 
     /// Sends a request, keeps the head of its response, and bounds the body.
