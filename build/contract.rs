@@ -352,19 +352,16 @@ fn returns(response: &str, schemas: &Schemas<'_>, parameters: Vec<Parameter>, pl
         let field = rest.iter().find(|field| field.wire == wire && !field.nullable)?;
         Some((field.required, reference(&field.schema["items"]).filter(|name| !fields(name).is_empty())?))
     };
-    let has = |name: &str, wire: &str| {
-        fields(name).iter().any(|field| field.wire == wire && field.rust == wire && field.is_text())
-    };
     let Some((true, row)) = items("backups") else {
         return fault("its `backups` is not a required list of objects");
     };
-    if !has(row, "id") {
+    if !schemas.has_text(row, "id") {
         return Err(format!("schema `{row}`: its `id` is not a required string: paging needs it"));
     }
     if !matches!(items("backups_links"), Some((false, "Link"))) {
         return fault("its `backups_links` is not an optional list of `Link`: paging needs it");
     }
-    if fields("Link").len() != 2 || !has("Link", "href") || !has("Link", "rel") {
+    if fields("Link").len() != 2 || !schemas.has_text("Link", "href") || !schemas.has_text("Link", "rel") {
         return Err(
             "schema `Link`: it has to have `href` and `rel`, both required strings, and nothing else".to_owned()
         );

@@ -186,8 +186,7 @@ fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream,
         if name == "project_id" {
             return Ok(quote!(project_id));
         }
-        let of_query = contract.query_of(operation).iter().find(|parameter| parameter.rust == *name);
-        let parameter = of_query.or_else(|| in_path.iter().find(|parameter| parameter.rust == *name));
+        let parameter = contract.query_of(operation).iter().chain(in_path).find(|parameter| parameter.rust == *name);
         let parameter =
             parameter.ok_or_else(|| format!("operation `{id}`: progenitor's code has an argument `{name}`"))?;
         let entry = static_name(parameter);
@@ -216,12 +215,7 @@ fn method(operation: &Operation, contract: &Contract<'_>) -> Result<TokenStream,
             (quote!(ListBackups<types::#row>), quote!(), quote!(response))
         }
         Returns::Object { object, property, .. } => {
-            let has_id = path.ends_with('}')
-                && contract
-                    .schemas
-                    .fields(object)
-                    .iter()
-                    .any(|field| field.wire == "id" && field.rust == "id" && field.is_text());
+            let has_id = path.ends_with('}') && contract.schemas.has_text(object, "id");
             let id = if has_id { quote!(|object| Some(&object.id)) } else { quote!(|_| None) };
             let body = match property {
                 Some(_) => quote!(response.0),

@@ -70,13 +70,6 @@ pub struct Field {
     pub rust_type: Option<syn::Type>,
 }
 
-impl Field {
-    /// Whether every object has it, and it is a string there.
-    pub fn is_text(&self) -> bool {
-        self.required && !self.nullable && self.schema["type"] == "string"
-    }
-}
-
 /// An open set of known values.
 pub struct OpenEnum {
     pub name: String,
@@ -105,6 +98,14 @@ impl<'a> Schemas<'a> {
     /// The properties of an object.
     pub fn fields(&self, name: &str) -> &[Field] {
         self.structs.get(name).map(|object| object.fields.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether every such object has this property, a string, under the same name in Rust.
+    pub fn has_text(&self, object: &str, name: &str) -> bool {
+        self.fields(object).iter().any(|field| {
+            let is_named = field.wire == name && field.rust == name;
+            is_named && field.required && !field.nullable && field.schema["type"] == "string"
+        })
     }
 
     /// The component that a parameter's schema refers to, and the name of its type if it is an open enum.

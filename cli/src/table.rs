@@ -36,13 +36,9 @@ impl Column {
     }
 
     fn cell(&self, row: &Value) -> String {
-        let text = match (&row[self.field], self.kind) {
-            (Value::Null, _) => "-".to_owned(),
-            (Value::String(time), Some(FieldKind::Time)) => time.parse().map_or_else(|_| time.clone(), age),
-            (Value::String(text), _) => text.clone(),
-            (other, _) => other.to_string() + self.unit.map(|unit| format!(" {unit}")).as_deref().unwrap_or_default(),
-        };
-        printable(&text)
+        let value = &row[self.field];
+        let time = value.as_str().filter(|_| self.kind == Some(FieldKind::Time)).and_then(|time| time.parse().ok());
+        time.map_or_else(|| printable(value, self.unit), age)
     }
 
     fn padded(&self, text: &str) -> String {
@@ -127,18 +123,19 @@ pub fn fields(fields: &[Field], row: &Value) -> String {
     let shown: Vec<_> = shown.filter_map(|field| Some((field, row.get(field.name())?))).collect();
     let width = shown.iter().map(|(field, _)| measure_text_width(field.name())).max().unwrap_or(0);
     let lines = shown.into_iter().map(|(field, value)| {
-        let value = match value {
-            Value::Null => "-".to_owned(),
-            Value::String(text) => text.clone(),
-            other => other.to_string() + &field.unit().map(|unit| format!(" {unit}")).unwrap_or_default(),
-        };
-        format!("{}  {}\n", pad_str(field.name(), width, Alignment::Left, None), printable(&value))
+        let name = pad_str(field.name(), width, Alignment::Left, None);
+        format!("{name}  {}\n", printable(value, field.unit()))
     });
     lines.collect()
 }
 
-/// Without what could control the terminal.
-fn printable(text: &str) -> String {
+/// A value as text, without what could control the terminal.
+fn printable(value: &Value, unit: Option<&str>) -> String {
+    let text = match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string() + &unit.map(|unit| format!(" {unit}")).unwrap_or_default(),
+    };
     text.replace(char::is_control, "\u{fffd}")
 }
 

@@ -1,4 +1,4 @@
-//! [`Transport`]: a service's address and settings, and how a page is fetched from it.
+//! [`Transport`]: a service's address and settings, and how a page or an object is fetched from it.
 
 use std::fmt;
 use std::sync::Arc;
