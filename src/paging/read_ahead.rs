@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::query::{List, Page};
-use crate::transport::{Outcome, Request, Row, Spawned, Transport};
+use crate::transport::{Begun, Outcome, Request, Row, Transport};
 
 /// The most successful pages that it takes to raise the concurrency by one.
 const MAX_SUCCESSES_NEEDED: usize = 64;
@@ -30,7 +30,7 @@ pub(crate) struct InFlightPage<T> {
     pub(crate) overlaps: bool,
     /// How many rows it adds to the page before it if it is full.
     pub(crate) new_rows: u64,
-    pub(crate) attempt: Option<Spawned<Outcome<Page<T>>>>,
+    pub(crate) attempt: Option<Begun<Outcome<Page<T>>>>,
 }
 
 impl<T: Row> ReadAhead<T> {
@@ -47,9 +47,9 @@ impl<T: Row> ReadAhead<T> {
 
     /// Begins the first attempt of a page, whether or not anybody waits for it. It is retried only when its
     /// turn comes, so that many concurrent pages never become a storm of retries.
-    pub(crate) fn begin(&self, transport: &Arc<Transport>, request: Request<List<T>>) -> Spawned<Outcome<Page<T>>> {
+    pub(crate) fn begin(&self, transport: &Arc<Transport>, request: Request<List<T>>) -> Begun<Outcome<Page<T>>> {
         let (transport, throttled) = (Arc::clone(transport), Arc::clone(&self.throttled));
-        Spawned::new(async move {
+        Begun::new(async move {
             let outcome = transport.attempt(&request, 1, true).await;
             if matches!(&outcome, Err(failure) if failure.error.is_retryable()) {
                 throttled.store(true, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use reqwest::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use reqwest::{Response, StatusCode, Version};
 use serde::de::DeserializeOwned;
 
+use super::begun::hand_over;
 use crate::generated;
 use crate::query::decode::from_slice;
 
@@ -124,6 +125,7 @@ pub(crate) async fn decode<T: DeserializeOwned, E>(
 ) -> Result<ResponseValue<T>, progenitor_client::Error<E>> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let body = response.bytes().await.map_err(progenitor_client::Error::ResponseBodyError)?;
+    hand_over().await;
     match from_slice(&body) {
         Ok(value) => Ok(ResponseValue::new(value, status, headers)),
         Err(error) => Err(progenitor_client::Error::InvalidResponsePayload(body, error)),

@@ -1,6 +1,7 @@
 //! One page or object: an attempt, its retries, its token, and what a failed response states. Nothing here knows of
 //! the pages before and after it.
 
+pub(crate) mod begun;
 pub(crate) mod call;
 pub(crate) mod endpoint;
 pub(crate) mod fault;
@@ -18,6 +19,7 @@ pub(crate) mod service;
 pub(crate) mod signals;
 pub(crate) mod token_cache;
 
+pub(crate) use begun::Begun;
 pub(crate) use hooks::{RequestContext, Server, decode};
 pub(crate) use operation::{Get, OfContract, Row};
 #[cfg(feature = "keystone")]

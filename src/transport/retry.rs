@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::future::OptionFuture;
 use tokio::time::{Instant, sleep};
 
-use super::runtime::{Spawned, before};
+use super::begun::Begun;
+use super::runtime::before;
 use crate::Error;
 
 /// How a page is fetched again after a transient fault.
@@ -115,7 +116,7 @@ impl RetryPolicy {
         &self,
         page: Option<u64>,
         deadline: Option<Instant>,
-        mut in_flight: Option<Spawned<Result<T, Failure>>>,
+        mut in_flight: Option<Begun<Result<T, Failure>>>,
         start: impl Fn(u32, bool) -> F,
     ) -> Result<T, Error> {
         let (mut attempt, mut renewed, mut last) = (0_u32, false, None);
@@ -123,7 +124,7 @@ impl RetryPolicy {
             attempt = attempt.saturating_add(1);
             let in_flight = in_flight.take();
             let outcome = before(deadline, async {
-                let begun = OptionFuture::from(in_flight.map(Spawned::output)).await.flatten();
+                let begun = OptionFuture::from(in_flight.map(Begun::output)).await.flatten();
                 match begun {
                     Some(outcome) => outcome,
                     None => start(attempt, !renewed).await,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
+use super::begun::Begun;
 use super::call::{Call, Received, Traced};
 use super::hooks::Server;
 use super::operation::{Get, Operation, Route, Row};
@@ -158,7 +159,7 @@ impl Transport {
         request: &Request<B>,
         policy: &RetryPolicy,
         deadline: Option<Instant>,
-        in_flight: Option<Spawned<Outcome<B::Response>>>,
+        in_flight: Option<Begun<Outcome<B::Response>>>,
     ) -> Result<B::Response, Error> {
         let mut in_flight = in_flight;
         on_current_runtime(|| {
