@@ -4,18 +4,18 @@
 //! |---|---|
 //! | [`paging`] | why backups are missing, what is safe to delete, how to resume, regions and projects, without async |
 //! | [`microversions`] | why a filter returned everything, which microversion |
-//! | [`compatibility`] | which releases and clouds, and what differs between them |
+//! | [`compatibility`] | the releases and clouds, and how they differ |
 //! | [`errors`] | what to do about each, what the client does by itself |
 //! | [`retries`] | what is retried, timeouts and deadlines |
 //! | [`signing_in`] | credentials, tokens, a private CA, a proxy |
 //! | [`recipes`] | a daemon with metrics, a web service that passes pages on, the newest few |
 //! | [`testing`] | a Cinder for your own tests |
 //! | [`contract`] | where parameters come from |
-//! | [`security`] | what is promised about the token, and what can't be |
+//! | [`security`] | how the token is protected, and what the client can't protect |
 //! | [`signals`] | spans, events and their targets |
 //! | [`costs`] | how to make a listing or a build cheaper |
 
-/// Of two definitions of a link the first one counts: the pages have those for a code host.
+/// The first definition of a link wins: the pages' own are for a code host.
 macro_rules! pages {
     ($($page:ident: $file:literal,)*) => {$(
         #[doc = include_str!("../docs/rustdoc/links.md")]

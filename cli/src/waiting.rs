@@ -10,10 +10,10 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use vbs_client::jiff::SignedDuration;
 
-/// Shows on the bar what the client waits for, from now on.
+/// Shows on this bar what the client waits for.
 pub fn show_on(bar: &ProgressBar) {
     if !bar.is_hidden() {
-        // There is no other one.
+        // No other subscriber is set.
         let _ = tracing::subscriber::set_global_default(Retries(bar.clone()));
     }
 }
@@ -49,13 +49,13 @@ impl Subscriber for Retries {
             let left = until.saturating_duration_since(Instant::now()).as_secs_f64();
             let _ = write!(text, "{} s", left.ceil());
         };
-        let reason = if matches!(retry.status, 413 | 429) { "throttled" } else { "a fault that may pass" };
+        let reason = if matches!(retry.status, 413 | 429) { "throttled" } else { "a transient fault" };
         self.0.set_style(style(&format!("{reason}, waiting {{seconds}}")).with_key("seconds", seconds));
         WAITS.store(true, Ordering::Relaxed);
         self.0.enable_steady_tick(Duration::from_millis(200));
     }
 
-    // No span has this target.
+    // Only events have this target.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }

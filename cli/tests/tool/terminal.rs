@@ -1,4 +1,4 @@
-//! What shows on a terminal.
+//! The output on a terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -12,7 +12,7 @@ use vbs_client::mock::{Cinder, Row};
 use crate::support::server::Server;
 use crate::support::{page, tool, with};
 
-/// The exit code, and all that a terminal of this width gets.
+/// The exit code, and all output to a terminal of this width.
 async fn on_terminal(mut command: Command, columns: u16) -> (Option<i32>, String) {
     tokio::task::spawn_blocking(move || {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -24,10 +24,10 @@ async fn on_terminal(mut command: Command, columns: u16) -> (Option<i32>, String
         tcsetwinsize(&program, Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         command.stdin(program.try_clone().unwrap()).stdout(program.try_clone().unwrap()).stderr(program);
         let mut child = command.env("TERM", "xterm").env("NO_COLOR", "1").spawn().unwrap();
-        // It has the terminal open, too.
+        // The command has the terminal open, too.
         drop(command);
         let (mut shown, mut bytes, mut terminal) = (Vec::new(), [0; 4096], File::from(terminal));
-        // Its end is an error where the program has ended.
+        // The end of the program is an error here.
         while let Ok(read @ 1..) = terminal.read(&mut bytes) {
             shown.extend_from_slice(&bytes[..read]);
         }
@@ -54,7 +54,7 @@ async fn names_are_shortened_last_and_nothing_is_in_a_wide_table() {
     };
     let whole = shown(200, &[]).await;
     assert!(whole.starts_with(id) && whole.ends_with(&"n".repeat(40)), "{whole}");
-    // 40 are left beside status, size and age: the id has what the name does not need, but 9 at least.
+    // 40 columns are left beside status, size and age: the id has those that the name does not need, but at least 9.
     let narrow = shown(92, &[]).await;
     assert_eq!(narrow.chars().count(), 92, "{narrow}");
     assert!(narrow.starts_with("1d1139d8-8989-") && narrow.contains('\u{2026}'), "{narrow}");
@@ -68,7 +68,7 @@ async fn names_are_shortened_last_and_nothing_is_in_a_wide_table() {
 
 #[tokio::test]
 async fn a_wait_shows_its_reason_while_it_lasts() {
-    for (status, reason) in [(429, "throttled, waiting 1 s"), (503, "a fault that may pass, waiting 1 s")] {
+    for (status, reason) in [(429, "throttled, waiting 1 s"), (503, "a transient fault, waiting 1 s")] {
         let server = Server::start(move |request, number| match number {
             0 => request.reply_with(status, "Retry-After: 1\r\n", ""),
             _ => request.page(&page(&["a"], None)),
@@ -77,7 +77,7 @@ async fn a_wait_shows_its_reason_while_it_lasts() {
         let (code, shown) = on_terminal(with(&server), 80).await;
         let (before, after) = shown.split_once(reason).expect(&shown);
         assert_eq!((code, before.contains("a  -")), (Some(0), false), "{shown}");
-        // It is gone when the rows come.
+        // It is cleared when the rows arrive.
         assert!(
             after.contains("\x1b[2K") && after.ends_with("a                                     -\n1 backup\n"),
             "{shown}"
