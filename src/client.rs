@@ -15,9 +15,8 @@ use crate::transport::{RetryPolicy, Settings, Transport, endpoint, http};
 ///
 /// It is cheap to clone: clones share connections.
 ///
-/// Its connections belong to the tokio runtimes that its requests are made on. Where one of those is not driven any more
-/// and was not dropped (a current-thread runtime between two calls of `block_on`), a request on another runtime may wait
-/// for such a connection until its [`timeout`](ClientBuilder::timeout): use one runtime, or a client for each.
+/// Use one tokio runtime per client: its connections belong to the runtime that opened them, see
+/// [the guide](crate::guide::paging#without-async).
 ///
 /// # Examples
 ///
@@ -38,9 +37,9 @@ impl Client {
     /// Starts a builder for a service's endpoint.
     ///
     /// The endpoint is an http or https address: a host (`https://host`), the service's place on it
-    /// (`https://host/volume`), either of them with the version (`https://host/volume/v3`), or what a catalog
-    /// has (`https://host/volume/v3/{project_id}`). One of another version (`https://host/v2/{project_id}`) is used
-    /// with `v3`.
+    /// (`https://host/volume`), either of them with the version (`https://host/volume/v3`), or the form of a catalog
+    /// (`https://host/volume/v3/{project_id}`). In an endpoint of another version (`https://host/v2/{project_id}`), the
+    /// version becomes `v3`.
     ///
     /// The token goes to this address only. Where it is `http://` and the environment has an `http_proxy`, that
     /// proxy sees the token in clear text: use `https://`, or [`http`](ClientBuilder::http) with `no_proxy`.
@@ -91,20 +90,19 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the token, scoped to the project. It is sent as `X-Auth-Token`, to the endpoint only. Default:
-    /// none, for where something else authenticates the requests; a service responds with status 401 to
-    /// requests without a token.
+    /// Sets the token, scoped to the project. It is sent as `X-Auth-Token`, to the endpoint only. Default: none, for a
+    /// gateway that authenticates the requests; a service responds 401 to requests without a token.
     ///
-    /// It is a string, a [`SecretString`](secrecy::SecretString) or a [`Token`]. It is not renewed: for that,
-    /// there is [`token_provider`](Self::token_provider).
+    /// It is a string, a [`SecretString`](secrecy::SecretString) or a [`Token`]. It is not renewed: use
+    /// [`token_provider`](Self::token_provider) for that.
     pub fn token(mut self, token: impl Into<Token>) -> Self {
         self.token = token.into().to_header().map(|header| self.settings.tokens = Tokens::Fixed(Some(header)));
         self
     }
 
-    /// Sets a provider of tokens, in place of a fixed [`token`](Self::token): it is called before the first
-    /// request, ahead of a token's expiry where that is known, and once more per page where the service rejects a
-    /// token. [`token_fn`](crate::token_fn) makes one from a closure.
+    /// Sets a provider of tokens, in place of a fixed [`token`](Self::token): it is called before the first request,
+    /// ahead of a token's expiry if that is known, and at most once per page when the service rejects a token.
+    /// [`token_fn`](crate::token_fn) makes one from a closure.
     pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
         self.settings.tokens = Tokens::provided(provider);
         self.token = Ok(());
@@ -132,8 +130,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the deadline of one page: its attempts, the delays between them, and new tokens, from when the
-    /// caller waits for the page. Default: none, beyond the timeouts of the attempts.
+    /// Sets the deadline of one page: its attempts, the delays between them, and new tokens, from when the caller
+    /// awaits the page. Default: none.
     pub fn page_deadline(mut self, deadline: Duration) -> Self {
         self.settings.page_deadline = Some(deadline);
         self
@@ -155,25 +153,24 @@ impl ClientBuilder {
 
     /// Accepts responses that lack the microversion header. Default: false.
     ///
-    /// This is for services behind a gateway that strips the header. The risk: a service that is too old, or
-    /// that never saw the request's header, ignores a filter such as [`name_like`](crate::ListBackups::name_like) and
-    /// responds with **every** backup, and nothing tells that list from the right one. A response that states a
-    /// lower microversion is still an error.
+    /// For services behind a gateway that strips the header. The risk: a service that is too old, or that never got the
+    /// request's header, ignores a filter such as [`name_like`](crate::ListBackups::name_like) and responds with
+    /// **every** backup: the client can't tell that list from the right one. A response that states a lower
+    /// microversion is still an error.
     pub fn trust_microversion(mut self, trust: bool) -> Self {
         self.settings.trust_microversion = trust;
         self
     }
 
-    /// Sets what reqwest can do: proxies, root certificates, the user agent.
+    /// Sets options of reqwest, such as proxies, root certificates and the user agent.
     ///
     /// The function gets a builder that has this client's defaults: timeouts, the user agent, and with the feature
-    /// `http2` pings, which close a connection that has been silent for 25 s. What it returns
-    /// is used: a new `reqwest::Client::builder()` is one without those defaults. The timeouts that are set with
-    /// this builder's own methods hold in any case, whichever is called first.
+    /// `http2` pings, which close a connection that has been silent for 25 s. A new `reqwest::Client::builder()` lacks
+    /// those defaults. Timeouts that are set with this builder's own methods always win.
     ///
-    /// Redirects are never followed, whatever is set here: reqwest would carry the token along to any host. Nor
-    /// are connections verbose: that would write the token to the log. Do not set a token in
-    /// `default_headers`: this client can't see it there, and so can't keep it out of errors.
+    /// Whatever is set here, redirects are not followed, because reqwest would send the token along to any host, and
+    /// connections are not verbose, because that would log the token. Do not set a token in `default_headers`: this
+    /// client does not know it, and can't keep it out of errors.
     ///
     /// # Examples
     ///
@@ -194,7 +191,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets what else must not be shown: what has signed in.
+    /// Sets the secrets that signed in, so that they are withheld, too.
     #[cfg(feature = "keystone")]
     pub(crate) fn secrets(mut self, secrets: Arc<Secrets>) -> Self {
         self.secrets = Some(secrets);
@@ -206,8 +203,8 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// [`Error::InvalidConfig`] where the endpoint has none of the forms that [`Client::builder`] describes, the
-    /// project id is missing, malformed or not the endpoint's, or the token is empty or has characters that
-    /// no header can have; [`Error::Transport`] where reqwest can't be set up.
+    /// project id is missing, malformed or not the endpoint's, or the token is empty or has characters that a header
+    /// can't have; [`Error::Transport`] where reqwest can't be set up.
     pub fn build(self) -> Result<Client, Error> {
         let (endpoint, in_endpoint) = endpoint::parse(&self.endpoint)
             .map_err(|reason| Error::invalid_config("endpoint", format!("the endpoint {reason}")))?;

@@ -16,36 +16,18 @@ use crate::query::{Cursor, InvalidValue, Microversion};
 
 /// The error of a request or a listing.
 ///
-/// `Display` is one line that states what happened; the [`source`](StdError::source), where there is one, has
-/// the details. `Debug` is that line with its causes below, one a line: what a `main` that returns the error prints.
-/// No error has a secret in it, not even where a server has sent it back: a text that contains one is withheld.
+/// `Display` is one line that states what happened; the [`source`](StdError::source), if there is one, has the details.
+/// `Debug` adds the causes, one per line; a `main` that returns the error prints that. No error has a secret, even if a
+/// server sends it back: a text that contains one is withheld.
 ///
-/// # Troubleshooting
-///
-/// - [`is_unauthorized`](Self::is_unauthorized): the token is missing, malformed, expired or revoked (Cinder
-///   responds to all four alike). Get a new one. A revoked token can work for another five minutes on some of
-///   the service's processes.
-/// - [`SignIn`](Self::SignIn): the identity service refuses the credentials, or does not respond.
-/// - [`is_forbidden`](Self::is_forbidden): the token's roles do not allow listing backups.
-/// - [`is_wrong_project`](Self::is_wrong_project): the project of the endpoint is not the token's.
-/// - [`is_invalid_request`](Self::is_invalid_request), "Invalid filters": the operator has not enabled this
-///   filter for plain users.
-/// - [`is_marker_gone`](Self::is_marker_gone): the marker's backup does not exist any more.
-/// - [`is_not_found`](Self::is_not_found) of [`show_backup`](crate::Client::show_backup): the backup does not exist
-///   any more.
-/// - [`is_not_found`](Self::is_not_found) otherwise: the endpoint is not that of a Block Storage service.
-/// - status 406 and [`MicroversionNotHonored`](Self::MicroversionNotHonored): the service is older than a
-///   parameter of the request; the parameter's docs have the microversion it needs.
-/// - [`Redirect`](Self::Redirect): the endpoint has moved, or is that of a proxy or a login page.
-/// - [`is_retryable`](Self::is_retryable): the same request may succeed later.
+/// [The guide](crate::guide::errors#what-to-do) has the cause of each error and what to do about it.
 #[non_exhaustive]
 pub enum Error {
     /// The client can't be built from these settings.
     #[non_exhaustive]
     InvalidConfig {
-        /// The builder's method that was given it, such as `endpoint`. Of those who sign in also `cloud`, `profile`,
-        /// `file`, `environment`, `auth_type`, `auth_url`, `cacert` or `insecure`: what is wrong in the environment or
-        /// in clouds.yaml.
+        /// The builder's method, such as `endpoint`; for a setting of the environment or of clouds.yaml also `cloud`,
+        /// `profile`, `file`, `environment`, `auth_type`, `auth_url`, `cacert` or `insecure`.
         setting: &'static str,
         /// What is wrong.
         reason: String,
@@ -53,8 +35,8 @@ pub enum Error {
     /// The request can't be sent as it is. Nothing was sent.
     #[non_exhaustive]
     InvalidRequest {
-        /// The parameter's name on the wire, such as `name~`; or the method of
-        /// [`ListBackups`](crate::ListBackups), such as `concurrency`, where it is not a parameter.
+        /// The parameter's name on the wire, such as `name~`; or a method of [`ListBackups`](crate::ListBackups) that
+        /// is not a parameter, such as `concurrency`.
         parameter: String,
         /// What is wrong.
         reason: String,
@@ -66,7 +48,7 @@ pub enum Error {
         request_id: Option<String>,
         /// How many attempts the page took.
         attempts: u32,
-        /// What reqwest reports: a `reqwest::Error`, unless a server has sent a secret back in it.
+        /// A `reqwest::Error`, unless it contains a secret that a server sent back.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The status of the response was not 200.
@@ -87,7 +69,7 @@ pub enum Error {
         /// See [`Error::retry_after`].
         retry_after: Option<Duration>,
     },
-    /// The response is a redirect. Redirects are not followed: they would carry the token along.
+    /// The response is a redirect. Redirects are not followed: they would take the token along.
     #[non_exhaustive]
     Redirect {
         /// The HTTP status.
@@ -129,13 +111,13 @@ pub enum Error {
     PageDeadline {
         /// How many attempts the page took.
         attempts: u32,
-        /// The error of the last attempt that had ended, if there was one.
+        /// The error of the last attempt that ended, if there was one.
         last: Option<Box<Error>>,
     },
     /// The [provider](crate::TokenProvider) returned no usable token.
     ///
-    /// Where its cause is an error of this crate, such as that of signing in again, the methods of this error, such
-    /// as [`status`](Self::status), are those of the cause.
+    /// If its cause is an error of this crate, such as that of signing in again, methods such as
+    /// [`status`](Self::status) return the cause's.
     #[non_exhaustive]
     Token {
         /// What the provider reports, or what is wrong with its token.
@@ -143,7 +125,7 @@ pub enum Error {
     },
     /// Signing in failed: the identity service did not respond with a token.
     ///
-    /// The methods of this error, such as [`status`](Self::status), are those of its cause.
+    /// Methods such as [`status`](Self::status) return the cause's.
     #[non_exhaustive]
     SignIn {
         /// The address of the identity service.
@@ -151,8 +133,8 @@ pub enum Error {
         /// What went wrong.
         source: Box<Error>,
     },
-    /// The response does not state that the microversion of the request was applied, so that the service may
-    /// have ignored a filter. None of its backups was yielded.
+    /// The response does not state that the microversion of the request was applied, so the service may have ignored a
+    /// filter. None of its backups was yielded.
     ///
     /// Where a gateway strips the header, see
     /// [`trust_microversion`](crate::ClientBuilder::trust_microversion).
@@ -160,7 +142,7 @@ pub enum Error {
     MicroversionNotHonored {
         /// The microversion of the request.
         required: Microversion,
-        /// The one that the response states, if it does.
+        /// The microversion that the response states, if any.
         answered: Option<Microversion>,
         /// The id under which the service has logged the request.
         request_id: Option<String>,
@@ -180,16 +162,14 @@ pub enum Error {
     },
 }
 
-/// What the service or a gateway in front of it states about a request that failed, read from whichever shape
-/// it came in.
+/// What the service, or a gateway in front of it, states about a failed request, in whichever shape.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Fault {
-    /// The fault's name where it has one, such as `itemNotFound` or `Unauthorized`.
+    /// The fault's name, such as `itemNotFound` or `Unauthorized`.
     pub kind: Option<String>,
-    /// The fault's code where it has one: the HTTP status (`404`) or a code of the vendor's
-    /// (`VolumeBackup.0123`).
+    /// The fault's code: the HTTP status (`404`) or the vendor's (`VolumeBackup.0123`).
     pub code: Option<String>,
     /// What went wrong, as plain text.
     pub message: String,
@@ -204,13 +184,13 @@ impl Error {
         Self::Pagination { request_id: request_id.map(str::to_owned), reason: reason.into(), cursor: None }
     }
 
-    /// JSON that could be decoded, but has not what it should.
+    /// Valid JSON with the wrong content.
     pub(crate) fn undecodable(request_id: Option<String>, message: impl fmt::Display) -> Self {
         let source = serde::de::Error::custom(message);
         Self::Undecodable { request_id, attempts: 1, text: String::new(), truncated: false, source }
     }
 
-    /// The HTTP status, where there was a response with another status than 200.
+    /// The HTTP status, if a response had another status than 200.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self {
@@ -234,8 +214,8 @@ impl Error {
         }
     }
 
-    /// How many attempts the page took, as far as the error knows: more than one where there were transient
-    /// faults, 0 where there was no request or no token, 1 where a page was fetched and is wrong.
+    /// How many attempts the page took: more than one after transient faults, 0 without a request or a token, 1 if a
+    /// page was fetched and is wrong.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self {
@@ -252,7 +232,7 @@ impl Error {
         }
     }
 
-    /// The same error after this number of attempts.
+    /// Sets the number of attempts.
     pub(crate) fn with_attempts(mut self, made: u32) -> Self {
         if let Self::Transport { attempts, .. }
         | Self::Status { attempts, .. }
@@ -266,9 +246,8 @@ impl Error {
         self
     }
 
-    /// Where the listing can be resumed, with [`resume_at`](crate::ListBackups::resume_at), where that is not
-    /// the last page's [`cursor`](crate::Page::cursor). At present no listing has such an error: each continues by
-    /// itself where it can.
+    /// Where to resume the listing with [`resume_at`](crate::ListBackups::resume_at), if that is not the last page's
+    /// [`cursor`](crate::Page::cursor). Currently always `None`: listings continue by themselves where they can.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
         match self {
@@ -277,7 +256,7 @@ impl Error {
         }
     }
 
-    /// What the service or a gateway in front of it states, where the response's body is a fault.
+    /// The fault in the response's body, if it has one.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
         match self {
@@ -298,14 +277,14 @@ impl Error {
         self.status() == Some(StatusCode::FORBIDDEN)
     }
 
-    /// Whether the backup that was to be [shown](crate::Client::show_backup), that of the marker, or the endpoint does
-    /// not exist (status 404). See [`is_marker_gone`](Self::is_marker_gone).
+    /// Whether something does not exist (status 404): the backup to [show](crate::Client::show_backup), that of the
+    /// marker, or the endpoint. See [`is_marker_gone`](Self::is_marker_gone).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(StatusCode::NOT_FOUND)
     }
 
-    /// Whether the marker's backup does not exist, any more or at all: a status 404 whose fault names it.
+    /// Whether the marker's backup does not exist: a status 404 whose fault names it.
     #[must_use]
     pub fn is_marker_gone(&self) -> bool {
         matches!(self, Self::Status { marker_gone: true, .. })
@@ -325,8 +304,7 @@ impl Error {
         matches!(self, Self::InvalidRequest { .. }) || self.status() == Some(StatusCode::BAD_REQUEST)
     }
 
-    /// Whether a timeout or deadline of this client has passed, as with reqwest. A server's own timeouts are
-    /// the statuses 408 and 504.
+    /// Whether a timeout or deadline of this client has passed. A server's own timeouts are the statuses 408 and 504.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         match self {
@@ -336,7 +314,7 @@ impl Error {
         }
     }
 
-    /// The error that this one stands for: that of signing in, or of this crate where a provider of tokens reports it.
+    /// The error that this one wraps: that of signing in, or one of this crate that a provider of tokens returned.
     pub(crate) fn cause(&self) -> Option<&Self> {
         match self {
             Self::SignIn { source, .. } => Some(source),
@@ -359,7 +337,7 @@ impl From<InvalidValue> for Error {
     }
 }
 
-/// The causes of an error, outermost first. An `io::Error`'s own source leaves out the error that it wraps.
+/// The causes of an error, outermost first. `io::Error::source` skips the error that it wraps.
 pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
         let error: &'a (dyn StdError + 'static) = *error;
@@ -373,7 +351,7 @@ pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<I
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The cause states its attempts and request id.
+            // The cause prints its attempts and request id.
             Self::SignIn { auth_url, source } => {
                 write!(f, "could not sign in at {auth_url}: ")?;
                 return match &**source {
@@ -413,7 +391,7 @@ impl fmt::Display for Error {
                 let target = location.as_ref().map(|location| format!(" to {location}")).unwrap_or_default();
                 write!(f, "the service responded {status}, a redirect{target}, which is not followed")
             }
-            // Decoded, but unusable: the source is all there is.
+            // Valid JSON with the wrong content: the source says all.
             Self::Undecodable { source, .. } if source.line() == 0 => source.fmt(f),
             Self::Undecodable { text, source, .. } => write!(
                 f,
@@ -451,7 +429,7 @@ impl fmt::Debug for Error {
         let mut line = self.to_string();
         f.write_str(&line)?;
         for cause in causes(self).skip(1).map(ToString::to_string) {
-            // Where the line before has its cause, that is not repeated.
+            // Does not repeat a cause that the line before contains.
             if !line.contains(&cause) {
                 write!(f, "\ncaused by: {cause}")?;
                 line = cause;

@@ -1,4 +1,4 @@
-// Of two definitions of a link the first one counts: the README has those for a code host.
+// The first definition of a link wins: the README's own are for a code host.
 //! [paging]: guide::paging
 //! [microversions]: guide::microversions
 //! [errors]: guide::errors
@@ -96,13 +96,13 @@ pub mod fuzzing {
         Cursor::from_links(links)
     }
 
-    /// What is shown of the settings in a clouds.yaml.
+    /// The `Debug` output of the settings in a clouds.yaml.
     #[cfg(feature = "keystone")]
     pub fn clouds(text: &str) -> Result<String, String> {
         crate::keystone::fuzzing_clouds(text)
     }
 
-    /// What is shown of a text by a client with this token.
+    /// The text as a client with this token shows it.
     pub fn withhold(token: &HeaderValue, text: &str) -> String {
         let secrets = Secrets::default();
         secrets.add_token(token);

@@ -17,8 +17,8 @@ use crate::{Backup, Client, Error, Page};
 
 /// A request for a project's backups, newest first.
 ///
-/// The setters narrow it down; filters are combined with AND. It holds all that it needs: it can be cloned,
-/// kept, and sent from any task. Values are checked when it is sent, before anything goes out.
+/// Filters are combined with AND. A request owns all that it needs: it can be cloned, kept, and sent from any task.
+/// `send`, `pages`, `items` and `count` check the values before anything is sent.
 ///
 /// `T` is the type of a row: [`Backup`] or [`BackupDetail`](crate::BackupDetail).
 ///
@@ -28,9 +28,9 @@ use crate::{Backup, Client, Error, Page};
 ///
 /// # Microversions
 ///
-/// A request is sent in the lowest microversion in which all its parameters work, and without one where every
-/// one works. The response has to state that it was applied, or there is [`Error::MicroversionNotHonored`] in
-/// place of a list that may not be filtered.
+/// A request is sent in the lowest microversion in which all its parameters work, or without one if all of them work in
+/// every microversion. If the response does not state that it was applied, there is [`Error::MicroversionNotHonored`]
+/// in place of a list that may be unfiltered.
 ///
 /// # Examples
 ///
@@ -47,7 +47,7 @@ use crate::{Backup, Client, Error, Page};
 /// # }
 /// ```
 ///
-/// Values that are read from text:
+/// Values can be parsed from text:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -80,7 +80,7 @@ impl<T> ListBackups<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidRequest`] where there is no such parameter, or its type can't be read from the text.
+    /// [`Error::InvalidRequest`] if there is no such parameter, or the text is not of its type.
     ///
     /// # Examples
     ///
@@ -100,7 +100,7 @@ impl<T> ListBackups<T> {
         Ok(self.with(parameter, value))
     }
 
-    /// Resumes a listing at a [`Page::cursor`] or [`Error::cursor`]: without the backups before it. An
+    /// Resumes a listing at a [`Page::cursor`] or [`Error::cursor`], after the backups before it. An
     /// [`offset`](Self::offset) is dropped, because it would skip backups once more.
     ///
     /// # Examples
@@ -117,7 +117,7 @@ impl<T> ListBackups<T> {
     /// # Ok(())
     /// # }
     /// ```
-    // A cursor is a place in one listing: whoever uses it twice can clone it.
+    // By value: a cursor is mostly used once.
     #[allow(clippy::needless_pass_by_value)]
     pub fn resume_at(mut self, cursor: Cursor) -> Self {
         self.listing.query.advance(&cursor);
@@ -127,23 +127,21 @@ impl<T> ListBackups<T> {
     /// Sets the number of concurrent requests of [`pages`](Self::pages) and [`items`](Self::items). Default: 1.
     /// Range: 1 to 1,000; anything else is refused before a request is sent.
     ///
-    /// Pages are fetched one after another by default. With more, later pages are fetched early, by offset.
-    /// Each overlaps the page before it by one backup; on a mismatch, because backups were created or deleted
-    /// meanwhile, it is discarded and fetched again by marker. The list is the same as with a concurrency of 1,
-    /// and no backup is yielded twice. Backups before an error are yielded first.
+    /// Pages are fetched one after another by default. With more, later pages are fetched early, by offset. Each
+    /// overlaps the page before it by one backup; on a mismatch (backups were created or deleted meanwhile) it is
+    /// discarded and fetched again by marker. The list is the same as with a concurrency of 1, and no backup is yielded
+    /// twice. Backups before an error are yielded first.
     ///
-    /// - **When it helps**: where a response takes its time, because of the distance or because the service
-    ///   has several workers. Pages overlap by one backup, so those after the first add one less; with a
-    ///   [`limit`](Self::limit) of 1 they would add none, and are fetched one after another. Where the
-    ///   service's own maximum is below the limit, or there is no limit, the first page shows the page size.
-    ///   With a single worker nearby the service gains nothing, but 2 let your program decode a page while it reads
-    ///   the next.
-    /// - **What it costs the service**: the same backups, more of them at once; up to `requests - 1` empty pages
-    ///   after the end; and each discarded page a second time.
+    /// - **When it helps**: with a high latency, or a service with several workers. With one worker nearby, a
+    ///   concurrency of 2 lets your program decode a page while it reads the next. With a [`limit`](Self::limit) of 1, pages are fetched one after
+    ///   another, because the overlap leaves nothing to add. Without a limit, or with one above the service's maximum,
+    ///   the first page shows the page size.
+    /// - **What it costs the service**: up to `requests - 1` empty pages after the end, and each discarded page a
+    ///   second time.
     /// - **What it costs here**: up to `requests` pages in memory, and as many connections.
-    /// - **Rate limits**: after a transient fault such as 429, concurrency is halved, then raised by one after
-    ///   enough successful pages; each throttling doubles how many that takes. Only the page that is waited
-    ///   for is retried, the others when their turn comes.
+    /// - **Rate limits**: after a transient fault such as 429, concurrency is halved, then raised by one after enough
+    ///   successful pages; each throttling doubles how many that takes. Only the awaited page is retried, the others
+    ///   when their turn comes.
     ///
     /// # Examples
     ///
@@ -162,9 +160,8 @@ impl<T> ListBackups<T> {
         self
     }
 
-    /// Sets whether the next page is fetched while the caller works on the present one. Default: true; a caller
-    /// who stops early has then fetched one page too many. This is for a [`concurrency`](Self::concurrency) of
-    /// 1: with more, later pages are in flight in any case.
+    /// Sets whether the next page is fetched while the caller works on the current one. Default: true; a caller who
+    /// stops early then has fetched one page too many. No effect with a [`concurrency`](Self::concurrency) above 1.
     pub fn prefetch(mut self, prefetch: bool) -> Self {
         self.listing.prefetch = prefetch;
         self
@@ -176,10 +173,9 @@ impl<T> ListBackups<T> {
         self
     }
 
-    /// Sets the minimum microversion of this request, for fields of [`BackupDetail`](crate::BackupDetail) that
-    /// need one. Default: none. The client's [`microversion`](crate::ClientBuilder::microversion) and those of
-    /// the parameters are minimums, too: the highest of them is sent, and the response has to state that it was
-    /// applied.
+    /// Sets the minimum microversion of this request, for fields of [`BackupDetail`](crate::BackupDetail) that need
+    /// one. Default: none. The client's [`microversion`](crate::ClientBuilder::microversion) and those of the
+    /// parameters are minimums, too: the highest is sent, and the response has to state that it was applied.
     pub fn microversion(mut self, microversion: Microversion) -> Self {
         self.listing.microversion = Some(microversion);
         self
@@ -187,7 +183,7 @@ impl<T> ListBackups<T> {
 }
 
 impl ListBackups {
-    /// Every parameter there is, as the contract describes it.
+    /// Every parameter, as the contract describes it.
     #[must_use]
     pub fn parameters() -> &'static [&'static Parameter] {
         PARAMETERS
@@ -197,8 +193,8 @@ impl ListBackups {
 impl<T: Row> ListBackups<T> {
     /// Fetches one page.
     ///
-    /// With a [`limit`](Self::limit) of 0 it has no backups and no cursor, and [`is_last`](Page::is_last) is true:
-    /// that is not the end of the list.
+    /// With a [`limit`](Self::limit) of 0 it has no backups and no cursor; [`is_last`](Page::is_last) is then true
+    /// although the list may have more.
     ///
     /// # Errors
     ///
@@ -218,17 +214,16 @@ impl<T: Row> ListBackups<T> {
         }
     }
 
-    /// All pages, in order. The next one is fetched while the caller works on the present one, unless
-    /// [`prefetch`](Self::prefetch) is off; more than that with [`concurrency`](Self::concurrency).
+    /// All pages, in order. The next page is fetched while the caller works on the current one, unless
+    /// [`prefetch`](Self::prefetch) is off; with [`concurrency`](Self::concurrency), several pages are.
     ///
-    /// The next page is requested from the configured endpoint, with this request's own parameters and the
-    /// marker (without one, the offset) of the next link; the rest of the link is never used.
-    /// [`limit`](Self::limit) is the size of a page, and can't be 0 here. To stop early, drop the stream: that
-    /// cancels the requests in flight.
+    /// The next page is requested from the configured endpoint, with this request's parameters and the marker (without
+    /// one, the offset) of the next link. Nothing else of the link is used. [`limit`](Self::limit) is the size of a
+    /// page, and can't be 0 here. To stop early, drop the stream: that cancels the requests in flight.
     ///
-    /// Every backup that exists and fits the filters throughout is yielded once, in order, whatever is created,
-    /// deleted or changed meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
-    /// [The guide](crate::guide::paging#what-if-backups-change-meanwhile) has all that a listing promises.
+    /// Every backup that exists and fits the filters throughout is yielded once, in order, whatever is created, deleted
+    /// or changed meanwhile. A server that pages by offset only (Cinder does not) can't promise that.
+    /// [The guide](crate::guide::paging#what-if-backups-change-meanwhile) has all promises.
     ///
     /// # Errors
     ///
@@ -268,10 +263,8 @@ impl<T: Row> ListBackups<T> {
     ///
     /// # Panics
     ///
-    /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled. Within one that
-    /// is not driven (`runtime.enter()` of a current-thread runtime, with `futures::executor::block_on_stream`) it
-    /// waits for ever. What works without async is `runtime.block_on(pages.try_next())`: see
-    /// [the guide](crate::guide::paging#without-async).
+    /// The stream panics if it is polled outside of a tokio runtime with time and I/O enabled. Without async, use
+    /// `runtime.block_on(pages.try_next())`: see [the guide](crate::guide::paging#without-async).
     pub fn pages(&self) -> Pages<T> {
         let stream = stream::try_unfold(Pager::new(self.listing.clone()), |mut pager| async {
             let page = pager.next_page().await?;
@@ -290,7 +283,7 @@ impl<T: Row> ListBackups<T> {
     ///
     /// # Panics
     ///
-    /// The stream panics where it is polled outside of a tokio runtime with time and I/O enabled.
+    /// The stream panics if it is polled outside of a tokio runtime with time and I/O enabled.
     pub fn items(&self) -> Items<T> {
         Items { pages: self.pages(), rows: Vec::new().into_iter() }
     }
@@ -354,11 +347,11 @@ impl<T: Unpin> Stream for Items<T> {
     }
 }
 
-/// What a stream has for callers who do not depend on a crate for streams.
+/// Methods for callers who do not depend on a crate for streams.
 macro_rules! stream_methods {
     ($stream:ident, $item:ty) => {
         impl<T: Row> $stream<T> {
-            /// The next one, if there is one. Nothing follows an error.
+            /// Returns the next one, or `None` at the end and after an error.
             ///
             /// # Errors
             ///
@@ -375,8 +368,8 @@ macro_rules! stream_methods {
             ///
             /// # Errors
             ///
-            /// Those of [`ListBackups::pages`]; what came before the error is lost.
-            /// [`try_next`](Self::try_next) keeps it.
+            /// Those of [`ListBackups::pages`]. What came before the error is lost; with [`try_next`](Self::try_next)
+            /// it is not.
             ///
             /// # Panics
             ///

@@ -10,17 +10,16 @@ use crate::{Client, Error};
 
 /// A request for one object, such as [`Client::show_backup`]'s.
 ///
-/// It holds all that it needs: it can be cloned, kept, and sent from any task, as often as wanted.
+/// It owns all that it needs: it can be cloned, kept, and sent from any task, any number of times.
 ///
-/// It is sent as each page of a list is: with the client's token, which is renewed once where the service rejects it,
-/// with its retries, deadline and limits; see [`ClientBuilder`](crate::ClientBuilder).
+/// Token, retries, deadline and limits are those of one page of a list: see [`ClientBuilder`](crate::ClientBuilder).
 #[must_use = "a request does nothing until it is sent"]
 pub struct Show<T> {
     transport: Arc<Transport>,
     operation: Get<One<T>>,
-    /// Those of the path.
+    /// The path's parameters.
     parameters: Query,
-    /// The id of an object, where the last parameter is that.
+    /// The object's id, if that is the last parameter.
     id: fn(&T) -> Option<&str>,
     microversion: Option<Microversion>,
     retry: RetryPolicy,
@@ -44,8 +43,8 @@ impl<T> Show<T> {
     }
 
     /// Sets the minimum microversion of this request, for fields that need one. Default: none. The client's
-    /// [`microversion`](crate::ClientBuilder::microversion) is a minimum, too: the higher of them is sent, and the
-    /// response has to state that it was applied.
+    /// [`microversion`](crate::ClientBuilder::microversion) is a minimum, too: the higher one is sent, and the response
+    /// has to state that it was applied.
     pub fn microversion(mut self, microversion: Microversion) -> Self {
         self.microversion = Some(microversion);
         self
@@ -57,10 +56,10 @@ impl<T: Send + 'static> Show<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidRequest`] before anything is sent, where a value can't be in a path: it is empty, `.` or `..`, or
-    /// has a `/`, `\`, `?`, `#` or a control character. After it was sent, an error that
-    /// [`is_not_found`](Error::is_not_found) where there is no such object any more; [`Error::Undecodable`] where the
-    /// response is another object; and any other but [`Error::InvalidConfig`] and [`Error::Pagination`].
+    /// [`Error::InvalidRequest`] before anything is sent, if a value can't be in a path: it is empty, `.` or `..`, or
+    /// has a `/`, `\`, `?`, `#` or a control character. An error that [`is_not_found`](Error::is_not_found) if there is
+    /// no such object; [`Error::Undecodable`] if the response is another object; any other but [`Error::InvalidConfig`]
+    /// and [`Error::Pagination`].
     pub fn send(&self) -> impl Future<Output = Result<T, Error>> + Send + use<T> {
         let Self { transport, operation, parameters, id, microversion, retry } = self.clone();
         async move {

@@ -14,7 +14,7 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// A token, and when it expires. `Debug` does not show the secret.
 ///
-/// Strings and secrets become tokens by `From`.
+/// `From` converts strings and secrets.
 ///
 /// # Examples
 ///
@@ -29,29 +29,29 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Token {
-    /// What is sent as `X-Auth-Token`.
+    /// The value of `X-Auth-Token`.
     pub secret: SecretString,
-    /// When the token expires, by this machine's clock. Default: not known, and the token is renewed only when the
-    /// service rejects it. A time that is in the past when the client receives the token is ignored.
+    /// When the token expires, by this machine's clock. Default: unknown; then the token is renewed only when the
+    /// service rejects it. A time in the past, when the client receives the token, is ignored.
     pub expires_at: Option<SystemTime>,
-    /// From receipt to expiry, where the issuer's own clock gave it.
+    /// From receipt to expiry, if the issuer's own clock gave it.
     pub(crate) life: Option<Duration>,
 }
 
 impl Token {
-    /// The life that is left at the receipt of the token, unless that is not known.
+    /// The remaining life at the receipt of the token, if it is known.
     pub(crate) fn life(&self) -> Option<Duration> {
         let by_this_clock = || self.expires_at?.duration_since(SystemTime::now()).ok();
         self.life.or_else(by_this_clock).filter(|life| !life.is_zero())
     }
 
-    /// The header's value, or why no header can have the token. Its `Debug` does not show it.
+    /// The header's value, which `Debug` does not show; or why a header can't have the token.
     pub(crate) fn to_header(&self) -> Result<HeaderValue, &'static str> {
         let token = self.secret.expose_secret();
         if token.is_empty() {
             return Err("the token is empty");
         }
-        // Blanks at its ends would be lost on the way, and then it could not be told from other text.
+        // HTTP strips blanks at the ends: the stripped token would not be recognized in a text.
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the token has characters that no header can have, such as a blank or a line break");
         }
@@ -97,22 +97,21 @@ impl From<&SecretString> for Token {
     }
 }
 
-/// Provides tokens, and new ones in place of those that the service rejects.
+/// Provides tokens, and replaces those that the service rejects.
 ///
-/// The client requests a token before its first request, and keeps it. It requests another one when the service
-/// has rejected it (status 401), and ahead of its expiry where that is known: by 5 minutes or a tenth of its
-/// life, whichever is less. That happens in the background during a listing, so that no page waits for it.
+/// The client requests a token before its first request, and keeps it. It requests another one when the service rejects
+/// it (status 401), and ahead of its expiry if that is known: by 5 minutes or a tenth of its life, whichever is less.
+/// During a listing this happens in the background, so that no page waits for it.
 ///
-/// All requests that wait for a token wait for the same one: the provider runs in a single task, which is
-/// cancelled only when all of them are dropped. A failure, or a panic, is the error of each. A renewal ahead of expiry
-/// that fails is tried again as long as the token is valid; one that does not end is cancelled when the token expires,
-/// or with the client.
+/// All waiting requests wait for the same token: the provider runs in a single task, which is cancelled only when all
+/// of them are dropped. If it fails or panics, each of them fails. A renewal ahead of expiry that fails is retried as
+/// long as the token is valid; one that does not end is cancelled when the token expires, or with the client.
 ///
-/// The same token may be returned again, such as a lease that was extended. That is an error only where the service
-/// has just rejected it.
+/// A provider may return the same token again, such as an extended lease, unless the service has just rejected it: that
+/// is an error.
 ///
 /// A provider should have timeouts of its own: requests without a valid token wait for it, up to their
-/// [`page_deadline`](crate::ClientBuilder::page_deadline) where they have one.
+/// [`page_deadline`](crate::ClientBuilder::page_deadline), if any.
 ///
 /// `Arc<T>` and `Box<T>` of a provider are providers, too; [`token_fn`] makes one from a closure.
 ///
@@ -134,12 +133,12 @@ impl From<&SecretString> for Token {
 /// # Ok::<(), vbs_client::Error>(())
 /// ```
 pub trait TokenProvider: Send + Sync {
-    /// Returns the current token, with as much of its life left as can be; where one was rejected by the service
-    /// or has expired, another one.
+    /// Returns a token with as long a life as possible. `rejected` is the token that the service rejected or that has
+    /// expired: return another one.
     ///
     /// # Errors
     ///
-    /// Whatever went wrong: it is the source of [`Error::Token`](crate::Error::Token).
+    /// Any error; it becomes the source of [`Error::Token`](crate::Error::Token).
     fn token(
         &self,
         rejected: Option<Token>,
@@ -158,10 +157,9 @@ impl<T: TokenProvider + ?Sized> TokenProvider for Box<T> {
     }
 }
 
-/// Makes a [`TokenProvider`] from a closure that returns a future of a token: of a [`Token`], a string or a
-/// secret.
+/// Makes a [`TokenProvider`] from an async closure that returns a [`Token`], a string or a secret.
 ///
-/// The closure is an `Fn`, because it is called for each token: what it changes is an atomic or behind a lock.
+/// The closure is an `Fn`: use an atomic or a lock for state that it changes.
 ///
 /// # Examples
 ///
@@ -223,7 +221,7 @@ where
 mod tests {
     use super::*;
 
-    /// So that the libraries below keep it out of their logs.
+    /// Sensitive, so that the HTTP libraries do not log it.
     #[test]
     fn the_header_of_a_token_is_marked_as_a_secret() {
         let header = Token::from("secret").to_header().unwrap();

@@ -1,4 +1,4 @@
-//! What is stated of a request without a whole response: to which host, why, and what to do about it.
+//! The text of an error of a request without a complete response: the host, the cause, what to do.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -33,7 +33,7 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, source: &reqwest::Error) -> f
     }
 }
 
-/// What to do about it, by the ends of what rustls and hyper report.
+/// What to do, by the end of rustls's or hyper's message.
 fn hint(cause: &str) -> Option<&'static str> {
     let hints = [
         ("UnknownIssuer", "if the service has a CA of its own, give it as OS_CACERT or with ClientBuilder::http"),
@@ -50,7 +50,7 @@ fn hint(cause: &str) -> Option<&'static str> {
     hints.into_iter().find(|(end, _)| cause.ends_with(end)).map(|(_, hint)| hint)
 }
 
-/// The address of a TCP connection that failed: only `Debug` of hyper's error has it.
+/// The address of a failed TCP connection: only `Debug` of hyper's error has it.
 fn dialled(cause: &(dyn StdError + 'static)) -> Option<SocketAddr> {
     let text = format!("{cause:?}");
     text.strip_prefix("ConnectError(\"tcp connect error\", ")?.split(", ").next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! Which errors are worth another request, and when.
+//! Which errors may be retried, and after which delay.
 
 use std::error::Error as StdError;
 use std::io;
@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use super::{Error, causes};
 
 impl Error {
-    /// How long the response asks not to be sent another request: its `Retry-After`, or the `retryAfter` of its fault.
+    /// The delay before a retry that the response states: its `Retry-After`, or the `retryAfter` of its fault.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -18,7 +18,7 @@ impl Error {
         }
     }
 
-    /// Whether there were too many requests: status 429, or 413 with a delay, as Cinder's own rate limit responds.
+    /// Whether there were too many requests: status 429, or 413 with a delay, which Cinder's own rate limit sends.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
         match self.status() {
@@ -28,9 +28,9 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, the statuses
-    /// 408, 429, 500, 502, 503 and 504, and 413 where the response states a delay. What TLS refuses, and a proxy of an
-    /// unknown kind, stay so.
+    /// Whether the same request may succeed later: a connection that failed or broke off, a timeout, the statuses 408,
+    /// 429, 500, 502, 503 and 504, and 413 if the response states a delay. A certificate that is not trusted and a
+    /// proxy of an unknown scheme are not retryable.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -45,11 +45,11 @@ impl Error {
     }
 }
 
-/// What the connectors report of a proxy whose scheme they do not know.
+/// The connectors' messages for a proxy of an unknown scheme.
 const UNKNOWN_SCHEME: [&str; 2] = ["unsupported scheme", "invalid URL, scheme is not http"];
 
-/// Whether a request fails each time: TLS refuses the server's certificate, or the server refuses this client's (rustls
-/// reports both as invalid data), or the proxy is of an unknown kind.
+/// Whether every attempt fails: TLS refuses the server's certificate, or the server refuses this client's (rustls
+/// reports both as invalid data), or the proxy's scheme is unknown.
 fn is_permanent(error: &reqwest::Error) -> bool {
     let refused = |cause: &(dyn StdError + 'static)| {
         let error = cause.downcast_ref::<io::Error>();

@@ -8,7 +8,7 @@ use crate::Error;
 /// The types of the service, the preferred one first.
 const TYPES: &[&str] = &["vbs", "vbsv2", "block-storage", "volumev3", "block-store", "volume", "volumev2"];
 
-/// Types that earlier versions of the service have, too: only an address of version 3 is used.
+/// Types that earlier versions of the service share: only an address of version 3 is used.
 const ANY_VERSION: &[&str] = &["block-store", "volume", "volumev2"];
 
 /// The region of endpoints that serve all regions.
@@ -68,7 +68,7 @@ fn services<'a>(catalog: &'a [Service], wanted: &'a Wanted) -> Result<Vec<&'a Se
     let chosen = wanted.service_type.as_deref();
     let types: Vec<&str> = match chosen {
         None => TYPES.to_vec(),
-        // It includes its older names.
+        // This type includes its older names.
         Some("block-storage") => TYPES.iter().copied().filter(|name| !name.starts_with("vbs")).collect(),
         Some(other) => vec![other],
     };
@@ -102,7 +102,7 @@ fn services<'a>(catalog: &'a [Service], wanted: &'a Wanted) -> Result<Vec<&'a Se
     Ok(of_name)
 }
 
-/// A service's endpoints that have an address, of version 3 where the type does not say so, unless that was chosen.
+/// A service's endpoints that have an address: of version 3 if the type is ambiguous and was not chosen.
 fn addresses<'a>(service: &'a Service, wanted: &Wanted) -> impl Iterator<Item = (&'a Endpoint, &'a str)> {
     let is_free = wanted.service_type.is_some()
         || service.service_type.as_deref().is_none_or(|name| !ANY_VERSION.contains(&name));
@@ -122,7 +122,7 @@ fn interface_of(endpoint: &Endpoint) -> &str {
 }
 
 fn region_of(endpoint: &Endpoint) -> Option<&str> {
-    // Where both exist, they are the same.
+    // If both exist, they are equal.
     [&endpoint.region_id, &endpoint.region].into_iter().flatten().map(String::as_str).find(|id| !id.is_empty())
 }
 

@@ -9,7 +9,7 @@ use super::file::Clouds;
 use super::settings::{Flag, Origin, Setting, Settings, VBS_ENDPOINT, Values, variable};
 use crate::Error;
 
-/// Where settings were found. Errors name a setting as it is written there.
+/// Where settings were found. Errors name a setting as its source does.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Code,
@@ -20,7 +20,7 @@ pub(super) enum Source {
 /// The extensions of a file, the preferred one first.
 const EXTENSIONS: &[&str] = &["yaml", "yml", "json"];
 
-/// The name of the cloud that the variables describe, unless `OS_CLOUD_NAME` has another one.
+/// The name of the cloud that the variables describe, unless `OS_CLOUD_NAME` is set.
 const ENVIRONMENT: &str = "envvars";
 
 /// The environment. Tests replace it.
@@ -85,7 +85,7 @@ impl Environment<'_> {
         }
     }
 
-    /// The entry of a cloud in clouds.yaml, with what secure.yaml, its profile and the environment have.
+    /// The entry of a cloud in clouds.yaml, merged with secure.yaml, its profile and the environment.
     pub(super) fn named_cloud(&self, cloud: &str) -> Result<(Settings, Source), Error> {
         let found = self.load()?;
         if cloud == self.get("OS_CLOUD_NAME")?.as_deref().unwrap_or(ENVIRONMENT) {
@@ -123,7 +123,7 @@ impl Environment<'_> {
         Ok((settings, Source::File { cloud: cloud.to_owned(), path: found.clouds.path.clone().unwrap_or_default() }))
     }
 
-    /// A cloud's entry, with what its profile has.
+    /// A cloud's entry, merged with its profile.
     fn with_profile(&self, settings: Settings, cloud: &str, name: &str) -> Result<Settings, Error> {
         let (public, searched) = self.search("clouds-public", "public-clouds", "OS_CLIENT_VENDOR_FILE")?;
         let built_in = Clouds::built_in()?;
@@ -214,7 +214,7 @@ impl Environment<'_> {
     }
 }
 
-/// What a search for clouds has found.
+/// The result of a search for clouds.
 struct Found {
     clouds: Clouds,
     secure: Clouds,
@@ -222,7 +222,7 @@ struct Found {
 }
 
 impl Found {
-    /// The names of both files, each once.
+    /// The clouds' names in both files, each once.
     fn names(&self) -> Vec<&str> {
         let mut names: Vec<_> = self.clouds.names().chain(self.secure.names()).collect();
         names.sort_unstable();

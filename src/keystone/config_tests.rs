@@ -1,4 +1,4 @@
-//! Which settings count, what they become, and what is named where one is wrong.
+//! Which settings win, the request that they make, and the errors of wrong ones.
 
 use std::collections::HashMap;
 use std::fs;
@@ -90,7 +90,7 @@ const TWO: &str = "clouds: {one: {auth: {auth_url: https://one}}, two: {auth: {a
 fn settings_come_from_the_first_source_that_has_any() {
     let here = "here/clouds.yaml";
     for (files, variables, expected) in [
-        // OS_CLOUD, and then no other OS_*.
+        // With OS_CLOUD, no other OS_*.
         (vec![(here, TWO)], vec![("OS_CLOUD", "two")], "two: auth_url=https://two"),
         (
             vec![(here, TWO)],
@@ -109,7 +109,7 @@ fn settings_come_from_the_first_source_that_has_any() {
             "environment: $OS_AUTH_URL=https://env $OS_USERNAME=v",
         ),
         (vec![(here, ONE)], vec![("OS_USERNAME", "v")], "environment: $OS_USERNAME=v"),
-        // The only cloud in the file, and what says nothing of who signs in.
+        // The only cloud in the file, and variables that do not state who signs in.
         (vec![(here, ONE)], vec![], "one: auth_url=https://one username=u region_name=A"),
         (
             vec![(here, ONE)],
@@ -349,7 +349,7 @@ fn a_cloud_becomes_a_request() {
     let demo = of(r#"{"methods":["password"],"password":{"user":{"domain":{"name":"D"},"name":"u","password":"pw"}}}"#);
     for (entry, expected) in [
         (format!("{{auth: {{{user}}}}}"), format!("https://iam None public {demo}")),
-        // Beside auth, as some have it; also in the environment.
+        // Beside auth, as in some files; also in the environment.
         (format!("{{{user}}}"), format!("https://iam None public {demo}")),
         (
             format!("{{auth: {{{user}}}, region_name: R, endpoint_type: internalURL}}"),
@@ -368,7 +368,7 @@ fn a_cloud_becomes_a_request() {
             format!("{{auth: {{{user}}}, region_name: R, interface: admin, volumev3_region_name: S, volume_interface: internal}}"),
             format!("https://iam Some(\"S\") internal {demo}"),
         ),
-        // In both places: for some, the one in auth counts, for others the one beside it.
+        // In both places: some settings in auth win, others beside it.
         (
             format!("{{auth: {{{user}}}, auth_url: https://x, username: x, password: x}}"),
             format!("https://iam None public {demo}"),
@@ -389,7 +389,7 @@ fn a_cloud_becomes_a_request() {
              {\"id\":\"d\"},\"name\":\"t\"}}}}"
                 .to_owned(),
         ),
-        // The method that the settings are for.
+        // The method follows from the settings.
         (
             "{auth: {auth_url: https://iam, application_credential_id: i, application_credential_secret: s}}".to_owned(),
             "https://iam None public {\"auth\":{\"identity\":{\"application_credential\":{\"id\":\"i\",\"secret\":\"s\"},\
@@ -415,7 +415,7 @@ fn a_cloud_becomes_a_request() {
     ] {
         assert_eq!(plan(&cloud(&entry), same), Ok(expected), "{entry}");
     }
-    // What the caller sets is before everything else, also where it is another kind of name.
+    // The caller's setting wins, also over another kind of name.
     let changed = plan(&cloud(&format!("{{auth: {{{user}}}, region_name: R}}")), |credentials| {
         credentials.user_id("v").project_name("q").project_domain_id("e").region("S").interface("internal")
     });
@@ -485,7 +485,7 @@ fn an_error_names_the_setting_of_a_cloud() {
         assert_eq!(plan(&text, |credentials| credentials), Err(expected), "{entry}");
     }
     for (entry, expected) in [
-        // The variable that would fill it, and keys that are not understood: none that a value may be part of.
+        // The variable that would fill it, and unknown keys, without those that may contain a value.
         (
             "{auth: {auth_url: https://iam, user: secret, pass word: secret, s3cret: secret, secret: ~}, regon: R, \
              identity_api_version: 3}",
@@ -548,13 +548,13 @@ fn certificates_are_read_and_faults_name_the_file() {
     );
     let error = plan(&format!("clouds: {{c: {{{entry}, cacert: /dev/null}}}}"), |credentials| credentials);
     assert!(error.unwrap_err().ends_with("/dev/null: it is not a regular file"));
-    // It is not looked at.
+    // This file is not read.
     let plan =
         plan(&format!("clouds: {{c: {{{entry}, cacert: /nowhere.pem, verify: false}}}}"), |credentials| credentials);
     plan.unwrap();
 }
 
-/// What is logged meanwhile.
+/// The log of a function.
 fn logged(run: impl FnOnce()) -> String {
     use std::sync::{Arc, Mutex};
 
@@ -571,8 +571,8 @@ fn logged(run: impl FnOnce()) -> String {
         }
     }
 
-    // While only one thread has a subscriber, tracing may disable a warning for all when another meets it first. Another
-    // test may have set it.
+    // While only one thread has a subscriber, tracing may disable a warning for all threads when another one emits it
+    // first. Another test may have set a subscriber.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     let log = Log::default();
     let writer = log.clone();
@@ -687,7 +687,7 @@ fn a_device_or_a_fifo_is_not_read() {
     }
 }
 
-/// Keys are looked up, not compared with each one before: that took twelve seconds.
+/// Keys are looked up in a set: comparing each pair takes twelve seconds.
 #[test]
 fn a_file_of_20_000_clouds_is_read() {
     let clouds: String = (0..20_000).map(|number| format!("  c{number}: {{auth: {{username: u}}}}\n")).collect();
@@ -695,7 +695,7 @@ fn a_file_of_20_000_clouds_is_read() {
     assert_eq!(machine.run(|env| env.default_cloud()).map(show).as_deref(), Ok("c19999: username=u"));
 }
 
-/// Nested aliases and merge keys stand for more than memory holds.
+/// Nested aliases and merge keys expand to more than memory holds.
 #[test]
 fn a_file_that_grows_when_it_is_read_is_refused_or_shared() {
     let mut text = "a0: &a0 {k: v}\n".to_owned();
@@ -735,7 +735,7 @@ fn every_profile_signs_in_or_is_an_error_that_states_why() {
     assert!(plans.contains(&"catalyst https://api.cloud.catalyst.net.nz:5000".to_owned()), "{plans:?}");
 }
 
-/// Its regions are those of its cloud: only an auth URL that has one needs it.
+/// A profile's regions are those of its cloud: only an auth URL with a region needs one.
 #[test]
 fn a_profile_with_an_auth_url_of_its_own_needs_no_region() {
     let auth = "auth: {auth_url: 'https://iam.eu-de.otc.t-systems.com:443/v3', username: u, password: pw, project_name: eu-de, \
@@ -844,7 +844,7 @@ fn the_vendor_file_provides_profiles() {
     assert_eq!(error, "invalid file: OS_CLIENT_VENDOR_FILE is ROOT/nowhere, which does not exist");
 }
 
-/// A certificate, its key and both as OpenSSL writes them for a CA that it trusts, in PEM.
+/// A certificate, its key, and the certificate as OpenSSL writes a trusted CA, in PEM.
 #[cfg(feature = "rustls")]
 fn pem(name: &str) -> [String; 3] {
     use rustls_pki_types::CertificateDer;
@@ -852,7 +852,7 @@ fn pem(name: &str) -> [String; 3] {
 
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    // An empty sequence of what it is trusted for.
+    // An empty sequence of trust settings.
     let mut trusted = [&*CertificateDer::from_pem_slice(cert.pem().as_bytes()).unwrap(), &[0x30, 0]].concat();
     trusted.resize(trusted.len().next_multiple_of(3), 0);
     let encode = |three: &[u8]| {
@@ -866,7 +866,7 @@ fn pem(name: &str) -> [String; 3] {
     [cert.pem(), signing_key.serialize_pem(), trusted]
 }
 
-/// A server that wants a certificate of the client gets it, and is trusted by any of the ways to say so.
+/// A server that wants a client certificate gets it, and each way to trust the server works.
 #[cfg(feature = "rustls")]
 #[tokio::test]
 async fn a_client_certificate_is_sent_to_a_trusted_server() {

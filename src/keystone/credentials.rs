@@ -25,33 +25,21 @@ pub(super) type HttpSettings = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::Cl
 ///
 /// # Where settings come from
 ///
-/// [`from_env`](Self::from_env) and [`from_cloud`](Self::from_cloud) follow the rules of openstacksdk:
+/// [`from_env`](Self::from_env) and [`from_cloud`](Self::from_cloud) follow the rules of openstacksdk. What is set with
+/// the methods of this type wins. [The guide](crate::guide::signing_in#settings) lists all settings and their order.
 ///
-/// 1. what is set with the methods of this type;
-/// 2. with `OS_CLOUD`, or the name given to `from_cloud`: that cloud's entry in clouds.yaml. Where it has none,
-///    `OS_PASSWORD`, `OS_APPLICATION_CREDENTIAL_SECRET`, `OS_REGION_NAME`, `OS_INTERFACE` and `OS_CACERT` count, as with
-///    the `openstack` command; no other `OS_*` variable does, and one that selects another service or project
-///    is logged as a warning. `OS_CLOUD=envvars` is the environment;
-/// 3. otherwise the variables `OS_AUTH_URL`, `OS_USERNAME`, `OS_PASSWORD` and so on: `OS_` and the name of any setting;
-/// 4. without any of those, the only cloud in clouds.yaml. `OS_REGION_NAME`, `OS_INTERFACE`, `OS_CACERT`, `OS_CERT`,
-///    `OS_KEY`, `OS_INSECURE`, and those of the service such as `OS_VOLUME_SERVICE_NAME`, by themselves apply to it.
-///
-/// "Signing in" of the [guide](crate::guide::signing_in) has a table of all settings.
-///
-/// `VBS_ENDPOINT` takes the place of the catalog's endpoint in `from_env`. With it, `OS_TOKEN` and
-/// `OS_PROJECT_ID`, and without `OS_AUTH_URL`, the identity service is not called. An empty value is the same as none.
+/// `VBS_ENDPOINT` takes the place of the catalog's endpoint in `from_env`. With it, `OS_TOKEN` and `OS_PROJECT_ID`, and
+/// without `OS_AUTH_URL`, the identity service is not called. An empty value counts as unset.
 ///
 /// Files are `clouds.yaml`, `clouds.yml` or `clouds.json` in the working directory, in `openstack/` of the user's
-/// configuration directory, and in `/etc/openstack`: the first that exists counts. `OS_CLIENT_CONFIG_FILE`
-/// names another one. The entries of `secure.yaml`, which is searched for in the same way
-/// (`OS_CLIENT_SECURE_FILE`), are merged into it and take precedence. A `profile` is one of `clouds-public.yaml`
-/// (`OS_CLIENT_VENDOR_FILE`) or of the public clouds that openstacksdk ships, such as `otc`, the Open Telekom Cloud. A
-/// file is a regular one of at most 1 MiB. `{region_name}` in an auth URL is replaced by the region.
-///
-/// Without a domain, the project's is the user's, and the user's is `default`.
+/// configuration directory, and in `/etc/openstack`: the first that exists is read. `OS_CLIENT_CONFIG_FILE` names
+/// another one. The entries of `secure.yaml`, which is searched for in the same way (`OS_CLIENT_SECURE_FILE`), are
+/// merged into it and take precedence. A `profile` is one of `clouds-public.yaml` (`OS_CLIENT_VENDOR_FILE`) or of the
+/// public clouds that openstacksdk ships, such as `otc`, the Open Telekom Cloud. A file has to be regular and at most 1
+/// MiB. `{region_name}` in an auth URL is replaced by the region.
 ///
 /// An auth URL of `http://` sends the password in plain text, and through the proxy that `http_proxy` in the
-/// environment names, unless [`http`](Self::http) says otherwise.
+/// environment names, unless [`http`](Self::http) sets another one.
 ///
 /// # Examples
 ///
@@ -92,26 +80,24 @@ impl Credentials {
         credentials.with(Setting::AuthUrl, auth_url, None).with(Setting::AuthType, method, None)
     }
 
-    /// Sets what the caller has chosen, in place of another setting.
+    /// Sets the caller's choice, in place of another setting.
     fn with(mut self, setting: Setting, value: impl Into<SecretString>, instead_of: Option<Setting>) -> Self {
         self.settings.code.extend(instead_of.map(|other| (other, SecretString::default())));
         self.settings.code.insert(setting, value.into());
         self
     }
 
-    /// A user's name and password, and the auth URL, with or without its version (`https://iam.example/v3`). Where it is
-    /// of `http://`, the network sees the password, and so does the proxy that `http_proxy` in the environment names.
+    /// A user's name and password, and the auth URL, with or without its version (`https://iam.example/v3`).
     ///
-    /// Set the name's [domain](Self::user_domain_name), unless it is `default`;
-    /// [`user_id`](Self::user_id) sets an id in its place.
+    /// Set the name's [domain](Self::user_domain_name), unless it is `default`; [`user_id`](Self::user_id) sets an id
+    /// instead of the name.
     pub fn password(auth_url: impl Into<String>, user: impl Into<String>, password: impl Into<SecretString>) -> Self {
         Self::explicit(auth_url.into(), "password").user_name(user).with(Setting::Password, password, None)
     }
 
     /// An application credential's id and secret. It has a project of its own.
     ///
-    /// Where a [user](Self::user_name) is set, too, `id` is the name that the application credential has for that
-    /// user.
+    /// If a [user](Self::user_name) is set, too, `id` is the name of that user's application credential.
     pub fn application_credential(
         auth_url: impl Into<String>,
         id: impl Into<String>,
@@ -122,7 +108,7 @@ impl Credentials {
             .with(Setting::ApplicationCredentialSecret, secret, None)
     }
 
-    /// Another token, which is exchanged for one of the project.
+    /// Another token, which is exchanged for one that is scoped to the project.
     ///
     /// The new token expires when this one does, and can't be renewed: a listing that takes longer ends with
     /// [`Error::Token`].
@@ -136,7 +122,7 @@ impl Credentials {
     /// # Errors
     ///
     /// [`Error::InvalidConfig`] where a file is malformed, a cloud or a profile does not exist, or there are no
-    /// settings at all. It names what is missing and what there is.
+    /// settings at all. It names what is missing and what exists.
     pub fn from_env() -> Result<Self, Error> {
         Environment::of_this_process().default_cloud().map(Self::found)
     }

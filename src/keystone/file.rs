@@ -12,7 +12,7 @@ use crate::Error;
 /// The largest file, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// The bytes of a regular file, or none where there is no such file.
+/// The bytes of a regular file, or none if it does not exist.
 pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let read = || -> io::Result<Result<_, String>> {
         // Opening a FIFO blocks until a writer opens it.
@@ -37,13 +37,13 @@ const MAX_NAME: usize = 40;
 /// The clouds of a file.
 #[derive(Default)]
 pub(super) struct Clouds {
-    /// None where there is no file.
+    /// None if there is no file.
     pub(super) path: Option<PathBuf>,
     clouds: Map,
 }
 
 impl Clouds {
-    /// Reads a file, or nothing where there is none. `key` is what the clouds are under.
+    /// Reads a file, if it exists. The clouds are under `key`.
     pub(super) fn read(path: &Path, key: &str) -> Result<Option<Self>, Error> {
         let fault = |reason: String| in_file(Some(path), &reason);
         let Some(bytes) = bytes(path).map_err(fault)? else { return Ok(None) };
@@ -105,9 +105,9 @@ fn value(values: &mut Values, unknown: &mut Vec<String>, name: &str, node: &Node
     let known = name.replace('-', "_");
     match (Setting::of_name(&known), node) {
         (_, Node::Null) => {}
-        // Each service may have one. The crate needs none.
+        // The API version of any service: not needed.
         (None, _) if known.ends_with("api_version") => {}
-        // Where a blank or colon is missing, a value is part of the key.
+        // If a blank or colon is missing, the value is part of the key.
         (None, _) if known.len() > MAX_NAME || known.contains(|c: char| c != '_' && !c.is_ascii_lowercase()) => {}
         (None, _) => unknown.push(name.to_owned()),
         (Some(_), Node::Text(text)) => {
@@ -121,7 +121,7 @@ fn value(values: &mut Values, unknown: &mut Vec<String>, name: &str, node: &Node
     Ok(())
 }
 
-/// Regions, by name or as a map with their names and settings.
+/// Regions, as names or as maps with names and settings.
 fn regions(node: &Node, place: &str) -> Result<Vec<Region>, String> {
     let fault = || format!("`regions` of {place} is not a list of names, or of maps with `name` and `values`");
     let nodes: &[Rc<Node>] = match node {

@@ -1,7 +1,7 @@
 //! Signing in to an OpenStack cloud: [`Credentials`].
 //!
-//! [`Client::from_env`](crate::Client::from_env) and [`Client::from_cloud`](crate::Client::from_cloud) do it with
-//! the settings of the environment or of clouds.yaml.
+//! [`Client::from_env`](crate::Client::from_env) and [`Client::from_cloud`](crate::Client::from_cloud) use the settings
+//! of the environment or of clouds.yaml.
 
 mod catalog;
 mod config;

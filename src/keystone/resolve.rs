@@ -19,7 +19,7 @@ use crate::transport::{RetryPolicy, endpoint};
 /// The placeholder for the region in an auth URL or an endpoint.
 const REGION: &str = "{region_name}";
 
-/// How to sign in and what to list, from all settings.
+/// How to sign in and what to list, resolved from all settings.
 pub(super) struct Plan {
     /// Without one, Keystone is not called.
     pub(super) sign_in: Option<Request>,
@@ -28,7 +28,7 @@ pub(super) struct Plan {
     /// The project that was chosen.
     pub(super) project: Reference,
     pub(super) endpoint: Option<String>,
-    /// Without an endpoint, what to look for in the catalog.
+    /// Without an endpoint, what to find in the catalog.
     pub(super) wanted: Wanted,
     pub(super) http: Vec<HttpSettings>,
     pub(super) timeout: Option<Duration>,
@@ -38,12 +38,12 @@ pub(super) struct Plan {
 /// How to sign in.
 #[derive(Clone)]
 pub(super) struct Request {
-    /// Up to where the contract's path begins.
+    /// The auth URL, up to the contract's path.
     pub(super) auth_url: String,
     pub(super) body: SignIn,
     /// The secret of the body.
     pub(super) secret: Secret,
-    /// Whether another token can be obtained with it.
+    /// Whether it can be sent again for another token.
     pub(super) renewable: bool,
 }
 
@@ -169,7 +169,7 @@ impl Credentials {
             return Err(Error::invalid_config("scope", reason));
         }
         let project = match project {
-            // It has a project of its own, and is refused where the request has one.
+            // An application credential has its own project, and is refused if the request has one.
             _ if method == Method::ApplicationCredential => return Ok(None),
             Reference { id: Some(id), .. } => ProjectScope { id: Some(id.clone()), ..ProjectScope::default() },
             Reference { name: Some(name), .. } => {
@@ -185,7 +185,7 @@ impl Credentials {
         own.or_else(|| self.general_domain()).unwrap_or_else(default_domain)
     }
 
-    /// Without a domain of its own, the project is in the user's.
+    /// Default: the user's domain.
     fn project_domain(&self) -> Reference {
         let own = self.reference(Setting::ProjectDomainId, Setting::ProjectDomainName);
         own.or_else(|| self.general_domain()).unwrap_or_else(|| self.user_domain())
@@ -213,7 +213,7 @@ impl Credentials {
         self.settings.get(setting).cloned().map(Secret).ok_or_else(|| self.missing(setting, None))
     }
 
-    /// The region that is chosen.
+    /// The chosen region.
     fn region_name(&self) -> Result<Option<String>, Error> {
         let Settings { regions, regions_of_profile, .. } = &self.settings;
         let known: Vec<_> = regions.iter().map(|region| region.name.as_str()).collect();
@@ -225,7 +225,7 @@ impl Credentials {
             (Some(name), _) => Ok(Some(name.to_owned())),
             (None, []) => Ok(None),
             (None, [only]) => Ok(Some((*only).to_owned())),
-            // The catalog decides.
+            // The catalog's regions decide.
             (None, _)
                 if *regions_of_profile
                     && !self.settings.text(Setting::AuthUrl).unwrap_or_default().contains(REGION) =>
@@ -250,7 +250,7 @@ impl Credentials {
         Ok(Some(template.replace(REGION, region.unwrap_or_default())))
     }
 
-    /// Where the identity service is, up to where the contract's path begins.
+    /// The address of the identity service, up to the contract's path.
     fn auth_url(&self, region: Option<&str>) -> Result<String, Error> {
         let Some(url) = self.templated(Setting::AuthUrl, region)? else {
             // With an endpoint, a token is enough.
@@ -294,7 +294,7 @@ impl Credentials {
         }
     }
 
-    /// States that neither the setting, nor the other one, nor the variable that fills it is set.
+    /// The message that the setting, the other one and the variable that fills it are not set.
     fn not_set(&self, setting: Setting, other: Option<Setting>) -> String {
         let is_file = matches!(self.source, Source::File { .. });
         let is_environment = matches!(self.source, Source::Environment);
@@ -305,7 +305,7 @@ impl Credentials {
         format!("{}{others} is not set", self.unset_name(setting))
     }
 
-    /// The error for a missing setting. It lists what is set and what is not understood.
+    /// The error for a missing setting. It lists the settings that are set, and unknown keys.
     fn missing(&self, setting: Setting, other: Option<Setting>) -> Error {
         let written = |setting: &Setting| match self.settings.find(*setting)?.0 {
             Origin::Code => Some(setting.name().to_owned()),

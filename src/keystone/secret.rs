@@ -1,9 +1,9 @@
-//! [`Secret`]: a secret in a request's body.
+//! [`Secret`]: a secret in the body of a request.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 
-/// A secret of a request's body. `Debug` does not show it; to be sent, it is serialized.
+/// Serialized when the request is sent. `Debug` does not show it.
 #[derive(Clone, Debug)]
 pub(crate) struct Secret(pub(super) SecretString);
 

@@ -35,9 +35,8 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidConfig`] where a setting is missing or wrong, and where the catalog has no endpoint for the
-    ///   region and the interface, or several regions of which none is chosen. It names what is missing and what
-    ///   there is.
+    /// - [`Error::InvalidConfig`] where a setting is missing or wrong, or the catalog has no endpoint for the region
+    ///   and the interface, or several regions of which none is chosen. It names what is missing and what exists.
     /// - [`Error::SignIn`] where the identity service does not respond with a token: with
     ///   [`is_unauthorized`](Error::is_unauthorized) where it refuses the credentials.
     /// - [`Error::Transport`] where reqwest can't be set up.
@@ -174,13 +173,13 @@ fn issued_token(headers: &HeaderMap, details: &TokenDetails) -> Result<Token, &'
     Ok(token)
 }
 
-/// When the token expires. None: never, or outside the supported years.
+/// When the token expires; none if never, or outside the supported years.
 fn expiry(details: &TokenDetails) -> Option<Timestamp> {
     details.expires_at.as_deref()?.parse().ok()
 }
 
 impl Received {
-    /// The token's project. Another one than the chosen project is an error.
+    /// The token's project, which has to be the chosen one.
     fn project_id(&self, chosen: &Reference) -> Result<String, Error> {
         let invalid = |reason: String| Error::invalid_config("project_id", reason);
         let Some(id) = self.details.project.as_ref().and_then(|project| project.id.clone()) else {
@@ -234,16 +233,16 @@ struct Session {
     service: Service,
     project_id: String,
     expires_at: Option<Timestamp>,
-    /// The token that signing in returned, until it is used, and when it was received.
+    /// The token of the sign-in, until it is used, and when it was received.
     first: Mutex<Option<(Token, Instant)>>,
 }
 
 impl Session {
-    /// The token that signing in returned, unless it was used or has expired.
+    /// The token of the sign-in, unless it was used or has expired.
     fn first(&self) -> Option<Token> {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.service.request.renewable {
-            // It can't be renewed: it is used until the service rejects it.
+            // This token can't be renewed: it is used until the service rejects it.
             let (token, _) = first.clone()?;
             return Some(Token { expires_at: None, life: None, ..token });
         }

@@ -1,4 +1,4 @@
-//! The settings of signing in, all of them in one table, and [`Settings`]: their values, in layers.
+//! All settings of signing in, in one table, and [`Settings`]: their values, in layers.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ pub(super) enum Flag {
     AuthFirst,
     /// Not shown.
     Secret,
-    /// With `OS_CLOUD`, the variable is used where the cloud's entry has no value.
+    /// With `OS_CLOUD`, the variable is used if the cloud's entry has no value.
     Fills,
     /// Does not state who signs in: set alone, its variable applies to the only cloud of the file.
     Selects,
-    /// Selects what is listed: a variable that is ignored is logged as a warning.
+    /// Selects what is listed: if the variable is ignored, a warning is logged.
     Chooses,
     /// One service may have its own, with the service's name before it: `volume_region_name`.
     Service,
@@ -45,7 +45,7 @@ macro_rules! settings {
 }
 
 settings! {
-    // Setting, its names in a file, and its flags. A variable is `OS_` and a name in upper case.
+    // The setting, its names in a file, and its flags. A variable is `OS_` and a name in upper case.
     AuthType                 ["auth_type", "auth_plugin"];
     AuthUrl                  ["auth_url"]                         AuthFirst;
     Username                 ["username", "user_name"]            AuthFirst;
@@ -84,11 +84,11 @@ settings! {
     Insecure                 ["insecure"]                         Selects;
     Verify                   ["verify"]                           FileOnly;
     Profile                  ["profile", "cloud"]                 FileOnly;
-    /// Of a profile: why it can't be used.
+    /// Why a profile can't be used.
     Status                   ["status"]                           FileOnly;
 }
 
-/// The names of the service, whose own settings win over the general ones, in openstacksdk's order.
+/// The names of the service in its own settings, in openstacksdk's order.
 const SERVICES: &[&str] = &["vbs", "block_storage", "volumev3", "volumev2", "volume", "block_store"];
 
 impl Setting {
@@ -106,7 +106,7 @@ impl Setting {
         services.iter().flat_map(of_service).chain(general)
     }
 
-    /// Its variables, each with the name that it stands for.
+    /// Its variables, each with the name that it is made of.
     pub(super) fn variables(self) -> impl Iterator<Item = (String, String)> {
         self.names().filter(move |_| !self.is(Flag::FileOnly)).map(|name| (variable(&name), name))
     }
@@ -140,19 +140,19 @@ pub(super) type Values = BTreeMap<String, SecretString>;
 pub(super) struct Settings {
     /// What the caller has set. An empty value hides those of the other layers.
     pub(super) code: BTreeMap<Setting, SecretString>,
-    /// Variables that win over a file, or are all that there is.
+    /// Variables that win over a file, or stand alone.
     pub(super) variables: Values,
     /// A cloud's entry in a file, without its `auth`.
     pub(super) entry: Values,
     /// Its `auth`.
     pub(super) auth: Values,
-    /// Variables that are used where the entry has no value.
+    /// Variables that are used if the entry has no value.
     pub(super) filled: Values,
     /// The regions that the entry names, with the settings of each.
     pub(super) regions: Vec<Region>,
-    /// Whether `regions` is a profile's: all regions of its cloud. An entry's own are those to choose from.
+    /// Whether `regions` is a profile's: then it lists all regions of the cloud, not those to choose from.
     pub(super) regions_of_profile: bool,
-    /// The keys of the entry that are not understood.
+    /// The unknown keys of the entry.
     pub(super) unknown: Vec<String>,
 }
 
@@ -214,7 +214,7 @@ impl Settings {
         })
     }
 
-    /// These settings, and those of others where these have none.
+    /// These settings, completed by the others.
     pub(super) fn or(mut self, other: Self) -> Self {
         self.code = other.code.into_iter().chain(self.code).collect();
         for (mine, theirs) in [

@@ -76,7 +76,7 @@ mod pem {
             Ok(certificates)
         }
 
-        /// The client's certificate and its key, in a file each or in one.
+        /// The client's certificate and its key, in two files or in one.
         pub(super) fn identity(&self, set: Setting) -> Result<reqwest::Identity, Error> {
             if set == Setting::Key {
                 let reason = format!("{} is set, and {} is not", self.name(Setting::Key), self.name(Setting::Cert));

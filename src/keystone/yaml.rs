@@ -1,7 +1,7 @@
 //! [`Node`]: the content of a YAML or JSON file.
 //!
-//! Every value stays the text that is written there: a project's id of 32 digits is no number, and a password of
-//! `1e3` not 1000. An error states a line and never quotes the file, which may have secrets.
+//! Every value stays text: a project id of 32 digits is not a number, and a password of `1e3` not 1000. An error states
+//! the line and never quotes the file, which may have secrets.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -41,7 +41,7 @@ pub(super) fn yaml(text: &str) -> Result<Rc<Node>, String> {
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
-            // One of its messages quotes a character.
+            // One of the parser's messages quotes a character.
             let reason = if error.info().contains('`') { "an unexpected character" } else { error.info() };
             at(&format!("it is not valid YAML: {reason}"), *error.marker())
         })?;
@@ -87,7 +87,7 @@ pub(super) fn yaml(text: &str) -> Result<Rc<Node>, String> {
 struct Open {
     anchor: usize,
     start: Marker,
-    /// Of a map, keys and values in turn.
+    /// Items; in a map, keys and values in turn.
     children: Vec<Rc<Node>>,
 }
 
@@ -97,7 +97,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, &'s
     Ok(if is_null { Node::Null } else { Node::Text(text.to_owned()) })
 }
 
-/// Other programs process the value of an unknown tag, for example decrypt it.
+/// Another program has to process the value of an unknown tag, such as decrypt it.
 fn check_tag(tag: Option<&Tag>) -> Result<(), &'static str> {
     match tag {
         Some(tag) if !tag.is_yaml_core_schema() || tag.suffix == "binary" => {
@@ -107,7 +107,7 @@ fn check_tag(tag: Option<&Tag>) -> Result<(), &'static str> {
     }
 }
 
-/// A map of these keys and values, each key once, and the entries of its merge key (`<<`) for keys that it lacks.
+/// A map of these keys and values, each key once, with the entries of its merge key (`<<`) for missing keys.
 fn map(children: &[Rc<Node>], merged: &mut usize) -> Result<Map, &'static str> {
     let mut map = Map::new();
     for pair in children.chunks(2) {
@@ -176,7 +176,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Node, E> {
-        // Its digits, as they are written, are lost.
+        // The parser loses the digits as they were written.
         Err(E::custom("a number with a fraction or an exponent, or with too many digits, needs quotes"))
     }
 

@@ -33,8 +33,8 @@ pub struct PageBuilder<T = Backup> {
 }
 
 impl<T> PageBuilder<T> {
-    /// A page with these backups, which are [`Row`](crate::mock::Row)s or what a page has. It is the last one, unless
-    /// it has a [`cursor`](Self::cursor).
+    /// A page with these backups: [`Row`](crate::mock::Row)s, or the rows of the page's type. It is the last page,
+    /// unless it has a [`cursor`](Self::cursor).
     pub fn new(backups: impl IntoIterator<Item = impl Into<T>>) -> Self {
         let backups = backups.into_iter().map(Into::into).collect();
         Self { backups, count: None, cursor: None, request_id: None, microversion: None }
@@ -58,7 +58,7 @@ impl<T> PageBuilder<T> {
         self
     }
 
-    /// Sets the microversion that the service states it has applied. Default: none.
+    /// Sets the microversion that the response states. Default: none.
     pub fn microversion(mut self, microversion: Microversion) -> Self {
         self.microversion = Some(microversion);
         self
@@ -72,7 +72,7 @@ impl<T> PageBuilder<T> {
     }
 }
 
-/// Makes an [`Error`] without a server: one of each kind but [`Error::Transport`], which only reqwest can make.
+/// Makes an [`Error`] without a server: of every kind but [`Error::Transport`], which only reqwest can make.
 ///
 /// # Examples
 ///
@@ -136,7 +136,7 @@ impl ErrorBuilder {
         Self(Error::Redirect { status, location, request_id: None, attempts: 1 })
     }
 
-    /// [`Error::Undecodable`], of a response that has this body, or begins with it.
+    /// [`Error::Undecodable`], of a response whose body begins with this text.
     pub fn undecodable(body: impl Into<String>) -> Self {
         let text = body.into();
         let source = match serde_json::from_str::<crate::query::List<Backup>>(&text) {
@@ -151,7 +151,7 @@ impl ErrorBuilder {
         Self(Error::TooLarge { request_id: None, attempts: 1, limit })
     }
 
-    /// [`Error::PageDeadline`], after an attempt that had ended with this error.
+    /// [`Error::PageDeadline`], after an attempt that ended with this error.
     pub fn page_deadline(last: impl Into<Option<Error>>) -> Self {
         Self(Error::PageDeadline { attempts: 1, last: last.into().map(Box::new) })
     }
@@ -177,7 +177,7 @@ impl ErrorBuilder {
         Self(Error::pagination(None, reason))
     }
 
-    /// Sets what the service states: the fault of an [`Error::Status`]. Default: nothing.
+    /// Sets the fault of an [`Error::Status`]. Default: none.
     pub fn fault(mut self, kind: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
         if let Error::Status { fault, .. } = &mut self.0 {
             let stated = Fault { kind: Some(kind.into()), code: Some(code.into()), message: message.into() };
@@ -194,7 +194,7 @@ impl ErrorBuilder {
         self
     }
 
-    /// Sets how long the response asks not to be sent another request, of an [`Error::Status`]. Default: none.
+    /// Sets the delay before a retry that the response states, of an [`Error::Status`]. Default: none.
     pub fn retry_after(mut self, delay: Duration) -> Self {
         if let Error::Status { retry_after, .. } = &mut self.0 {
             *retry_after = Some(delay);
@@ -210,7 +210,7 @@ impl ErrorBuilder {
         self
     }
 
-    /// Sets where the listing can be resumed, of an [`Error::Pagination`]. Default: nowhere.
+    /// Sets where the listing can be resumed, of an [`Error::Pagination`]. Default: none.
     pub fn cursor(mut self, at: Cursor) -> Self {
         if let Error::Pagination { cursor, .. } = &mut self.0 {
             *cursor = Some(at);
@@ -218,7 +218,7 @@ impl ErrorBuilder {
         self
     }
 
-    /// Sets how many attempts the page took, where the error knows. Default: 1.
+    /// Sets how many attempts the page took, if the error has that number. Default: 1.
     pub fn attempts(mut self, made: u32) -> Self {
         match &mut self.0 {
             Error::PageDeadline { attempts, .. } => *attempts = made,
@@ -227,7 +227,7 @@ impl ErrorBuilder {
         self
     }
 
-    /// Sets the id under which the service has logged the request, where the error has one. Default: none.
+    /// Sets the id under which the service has logged the request, if the error has one. Default: none.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         if let Error::Transport { request_id, .. }
         | Error::Status { request_id, .. }
@@ -258,7 +258,7 @@ fn status_code(status: u16) -> StatusCode {
 mod tests {
     use super::*;
 
-    /// A new kind of error does not compile here until it has a builder.
+    /// Does not compile until a new kind of error has a builder.
     #[test]
     fn every_kind_of_error_but_transport_has_a_builder() {
         let kind = |error: &Error| match error {

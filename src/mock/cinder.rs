@@ -13,7 +13,7 @@ use super::service::Service;
 use super::{Fault, Request, Row};
 use crate::{Client, ClientBuilder, Microversion};
 
-/// How long a service waits for another one to be dropped.
+/// How long `start` waits until another mock is dropped.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A Cinder in the process, on loopback: see [the module](crate::mock).
@@ -22,7 +22,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 /// last one is dropped, its port is used by the next service that starts. At most 25 run in a process, or as many as the
 /// environment's `HTTPMOCK_MAX_SERVERS`.
 ///
-/// Its clock is that of the machine: in a tokio runtime whose clock is paused, requests to it may time out at once.
+/// Its clock is the machine's: in a tokio runtime with a paused clock, requests to it may time out at once.
 #[derive(Clone)]
 pub struct Cinder {
     server: Arc<MockServer>,
@@ -30,17 +30,17 @@ pub struct Cinder {
 }
 
 impl Cinder {
-    /// Starts a service with these backups, newest first. Where their time of creation is set, they are sorted by it.
-    /// Where as many run as may, this waits for up to 30 s until one of them is dropped.
+    /// Starts a service with these backups, newest first. If their time of creation is set, they are sorted by it. If
+    /// the maximum number of mocks is running, this waits for up to 30 s until one is dropped.
     ///
     /// # Panics
     ///
-    /// Where none of them was dropped, where no port can be opened, and outside of a tokio runtime with time enabled.
+    /// If none was dropped in that time, if no port can be opened, and outside of a tokio runtime with time enabled.
     #[allow(clippy::expect_used)]
     pub async fn start(rows: impl IntoIterator<Item = Row>) -> Self {
         let service = Arc::new(Mutex::new(Service::new(rows)));
         let handler = Arc::clone(&service);
-        // The future that httpmock starts it with is not `Send`.
+        // The future of httpmock's start is not `Send`.
         let runtime = Handle::current();
         let server = tokio::task::spawn_blocking(move || {
             let server = runtime.block_on(async { timeout(MAX_WAIT, MockServer::start_async()).await }).ok()?;
@@ -57,13 +57,13 @@ impl Cinder {
         Self { server: Arc::new(server), service }
     }
 
-    /// A client of this service, with the defaults of [`Client::builder`] but for proxies, which it ignores.
+    /// A client of this service, with the defaults of [`Client::builder`]; it uses no proxy.
     ///
-    /// Its token is valid until [`expire_token`](Self::expire_token); it has no provider of others.
+    /// Its token is valid until [`expire_token`](Self::expire_token) and is not renewed.
     ///
     /// # Panics
     ///
-    /// Where reqwest can't be set up.
+    /// If reqwest can't be set up.
     #[must_use]
     #[allow(clippy::expect_used)]
     pub fn client(&self) -> Client {
@@ -73,7 +73,7 @@ impl Cinder {
     /// The builder of such a client, for other settings.
     pub fn builder(&self) -> ClientBuilder {
         let builder = Client::builder(self.url()).project_id(self.project_id()).token(self.service().token());
-        // A debug build takes a while to load certificates, of which there is no need here.
+        // Certificates are not needed here, and a debug build loads them slowly.
         #[cfg(feature = "rustls")]
         let builder = builder.http(|http| http.tls_certs_only([]));
         builder.http(reqwest::ClientBuilder::no_proxy)
@@ -81,7 +81,7 @@ impl Cinder {
 
     /// The address of the service, such as `http://127.0.0.1:40123`.
     ///
-    /// A client that is built with it ignores no proxy that the environment has, unless it is told to.
+    /// A client that is built with it uses the environment's proxy, unless `no_proxy` is set.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.base_url()
@@ -93,7 +93,7 @@ impl Cinder {
         PROJECT_ID
     }
 
-    /// Inserts a backup, as the newest; or replaces the one with the same id, at its place in the list.
+    /// Inserts a backup as the newest, or replaces the one with the same id, in its place in the list.
     pub fn insert(&self, row: Row) {
         self.service().insert(row);
     }
@@ -109,19 +109,19 @@ impl Cinder {
         self.service().update(id, change)
     }
 
-    /// Responds to this number of the next requests with a fault, after those that were set before.
-    #[allow(clippy::needless_pass_by_value)] // A fault is mostly made for this.
+    /// Responds with a fault to this number of the next requests, after the faults that were set before.
+    #[allow(clippy::needless_pass_by_value)] // A fault is mostly used once.
     pub fn fail_next(&self, requests: usize, fault: Fault) {
         self.service().fail_next(requests, &fault);
     }
 
-    /// Expires all tokens that were used so far, and those of [`client`](Self::client): requests with one of them are
-    /// refused with status 401. Any other token is valid, also that of a new client.
+    /// Expires all tokens used so far, and that of [`client`](Self::client): requests with them are refused with status
+    /// 401. Any other token is valid, also that of a new client.
     pub fn expire_token(&self) {
         self.service().expire_tokens();
     }
 
-    /// Sets how many backups a page has at most, whatever the request's limit. Default: 1,000.
+    /// Sets the maximum number of backups in a page, whatever the request's limit. Default: 1,000.
     pub fn max_limit(&self, rows: usize) {
         self.service().settings.max_limit = rows;
     }

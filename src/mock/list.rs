@@ -17,42 +17,44 @@ pub(crate) const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 /// Where links point: an address for documentation (RFC 5737), which no client could reach.
 const INTERNAL: &str = "http://192.0.2.1:8776";
 const MINIMUM: Microversion = Microversion::new(3, 0);
-/// The maximum of Cinder 13: an older one refuses a filter that is not ASCII as any other that it does not know.
+/// The maximum of Cinder 13. Older releases refuse a filter that is not ASCII like an unknown one.
 const CINDER_13: Microversion = Microversion::new(3, 55);
-/// The maximum of Cinder 16: the next link of an older one's list with details leads to the list without.
+/// The maximum of Cinder 16. In older releases, the next link of the list with details leads to the list without
+/// details.
 const CINDER_16: Microversion = Microversion::new(3, 60);
-/// From here on, which is Cinder 20, what is no project id is no path; before, it is another project.
+/// The first microversion of Cinder 20. From here on, a malformed project id is an unknown path; before, it is another
+/// project.
 const CINDER_20: Microversion = Microversion::new(3, 67);
-/// From here on, a fuzzy filter is known, and a filter that is not known is refused; before, it is ignored.
+/// From here on, fuzzy filters are known and unknown filters are refused; before, unknown filters are ignored.
 const VALIDATES_FILTERS: Microversion = Microversion::new(3, 31);
-/// Cinder's `LIKE_FILTER`. The operator has enabled `name~`, as Cinder's documentation has it. From here on, this
+/// Cinder's `LIKE_FILTER`. The operator has enabled `name~` only, as in Cinder's documentation. From here on, this
 /// enables `name`, too; before, `name` is refused.
 const LIKE_FILTER: Microversion = Microversion::new(3, 34);
 
 /// An operation of the contract.
 pub(crate) struct Route {
-    /// After the project id, with parameters in braces.
+    /// The path after the project id, with parameters in braces.
     pub(crate) path: &'static str,
     /// The first microversion that has it.
     pub(crate) microversion: Option<Microversion>,
     pub(crate) returns: Returns,
-    /// Whether what it returns is in a list.
+    /// Whether it returns one object of a list.
     pub(crate) is_row: bool,
     pub(crate) write: fn(Row) -> Value,
-    /// Fields that not every microversion has, and whether each is a map, which is there when it is empty, too.
+    /// Fields with a minimum microversion, and whether each is a map: an empty map is written, too.
     pub(crate) newer: &'static [(&'static str, Microversion, bool)],
 }
 
 pub(crate) enum Returns {
     List,
-    /// The key is that of the object in the response, if it is not the response itself.
+    /// The key of the object in the response, if it is not the response itself.
     Object {
         key: Option<&'static str>,
     },
 }
 
 impl Route {
-    /// The last parameter in a path of this operation; empty where it has none.
+    /// The last parameter in a path of this operation; empty if it has none.
     fn id<'a>(&self, path: &'a str) -> Option<&'a str> {
         let (own, others) = (self.path.split('/'), path.split('/'));
         if own.clone().count() != others.clone().count() {
@@ -65,7 +67,7 @@ impl Route {
     }
 }
 
-/// What an operator has set.
+/// The operator's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The maximum of rows per page.
@@ -101,7 +103,7 @@ pub fn respond(rows: &[Row], settings: &Settings, path: &str, query: &str, heade
     let (project_id, found) = match *segments {
         ["", "v3", project_id, path] if settings.max_microversion < CINDER_20 || is_project_id(project_id) => {
             let found = ROUTES.iter().filter_map(|route| Some((route, route.id(path)?)));
-            // A word comes before a parameter.
+            // A literal segment wins over a parameter.
             (project_id, found.min_by_key(|(route, _)| route.path.matches('{').count()))
         }
         _ => ("", None),
@@ -133,7 +135,7 @@ fn is_project_id(segment: &str) -> bool {
     !segment.is_empty() && segment.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'))
 }
 
-/// The microversion of a request. A refusal may state one, too.
+/// The microversion of a request; a refusal may have one, too.
 fn requested(header: Option<&str>, maximum: Microversion) -> Result<Microversion, (Option<Microversion>, Refusal)> {
     let Some(header) = header else { return Ok(MINIMUM) };
     let entry = header.split(',').find(|entry| entry.contains(SERVICE)).unwrap_or_default();
@@ -158,9 +160,9 @@ fn requested(header: Option<&str>, maximum: Microversion) -> Result<Microversion
     }
 }
 
-/// The object with this id, which is encoded as in a path.
+/// The object with this percent-encoded id.
 fn object(rows: &[Row], route: &Route, key: Option<&str>, id: &str, version: Microversion) -> Result<Value, Refusal> {
-    // WSGI has the path as Latin-1, whatever it is.
+    // WSGI decodes the path as Latin-1.
     let id: String = percent_decode_str(id).map(char::from).collect();
     let row = match rows.iter().find(|row| row.id() == id) {
         Some(row) => row.clone(),
@@ -235,7 +237,7 @@ fn page(
     if let Some(count) = count {
         body.insert("count".to_owned(), count.into());
     }
-    // Where there is a count, Cinder compares it with the limit, and not the length of the page.
+    // With a count, Cinder compares the count with the limit, not the length of the page.
     let length = count.filter(|count| *count > 0).unwrap_or(page.len());
     if let (Some(last), true) = (page.last(), limit <= length) {
         let kept = asked.iter().filter(|(name, _)| name != MARKER.name);
@@ -252,7 +254,7 @@ fn bad<T>(message: &str) -> Result<T, Refusal> {
     Err((400, message.to_owned()))
 }
 
-/// As Python reads one.
+/// Parses an integer as Python does.
 fn integer(text: &str) -> Option<i128> {
     text.trim().parse().ok()
 }
@@ -296,7 +298,7 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Without the case of ASCII letters, which sqlite ignores.
+/// The text in lower case, for ASCII letters only, as sqlite compares.
 fn fold(text: &str) -> impl Iterator<Item = char> {
     text.chars().map(|char| char.to_ascii_lowercase())
 }
@@ -304,7 +306,7 @@ fn fold(text: &str) -> impl Iterator<Item = char> {
 /// SQL's `LIKE`: `%` is any text, `_` any character.
 fn is_like(text: &str, pattern: &[char]) -> bool {
     let text: Vec<_> = fold(text).collect();
-    // The last `%`, and where the text goes on that it does not stand for.
+    // The last `%`, and where the text after its match starts.
     let (mut t, mut p, mut wildcard) = (0, 0, None);
     while let Some(char) = text.get(t) {
         match (pattern.get(p), wildcard) {
@@ -313,7 +315,7 @@ fn is_like(text: &str, pattern: &[char]) -> bool {
                 p += 1;
             }
             (Some(wanted), _) if wanted == char || *wanted == '_' => (t, p) = (t + 1, p + 1),
-            // It stands for one character more.
+            // Extend the match by one character.
             (_, Some((at, from))) => {
                 wildcard = Some((at, from + 1));
                 (t, p) = (from + 1, at + 1);

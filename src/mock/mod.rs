@@ -10,13 +10,13 @@
 //! - `%` and `_` are wildcards in a fuzzy filter.
 //! - Its operator has enabled only the fuzzy filters: from 3.31 to 3.33 it refuses `name`, `status` and `volume_id`.
 //!
-//! [The guide](crate::guide::testing) has a whole test. What a program does with a page or an error alone needs no
-//! server: [`PageBuilder`] and [`ErrorBuilder`] make them, and a [`Row`] is converted into a
+//! [The guide](crate::guide::testing) has a complete test. A test of what a program does with one page or error needs
+//! no server: [`PageBuilder`] and [`ErrorBuilder`] make them, and a [`Row`] is converted into a
 //! [`Backup`](crate::Backup) or a [`BackupDetail`](crate::BackupDetail).
 //!
 //! The test suite of this crate sends the same requests to it and to real Cinders, of releases from 12 to 29, and
-//! compares the responses: see [`Cinder::max_microversion`].
-//! What it does not have: users and roles, other projects, `sort`, and operations that change something.
+//! compares the responses: see [`Cinder::max_microversion`]. It lacks users and roles, other projects, `sort`, and
+//! operations that change something.
 //!
 //! # Examples
 //!
@@ -57,6 +57,6 @@ pub(crate) use row::hour;
 pub use row::{Row, rows};
 pub use service::Request;
 
-/// For the tests of this crate, whose own server has the clock of their runtime.
+/// For this crate's tests, whose own server uses the clock of their runtime.
 #[doc(hidden)]
 pub use list::{Settings, respond};

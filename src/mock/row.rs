@@ -6,8 +6,8 @@ use crate::generated::rows::Fields;
 
 /// A backup of [`Cinder`](crate::mock::Cinder).
 ///
-/// It has a method for each field of the contract. A field that is not set is missing where it can be; otherwise it has
-/// the example of the contract or, without one, is 0, false or empty.
+/// It has a method for each field of the contract. An optional field that is not set is missing; a required one has the
+/// example of the contract or, without one, is 0, false or empty.
 ///
 /// It is converted into a [`Backup`](crate::Backup) or a [`BackupDetail`](crate::BackupDetail), for tests without a server.
 ///
@@ -23,7 +23,7 @@ use crate::generated::rows::Fields;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub(crate) fields: Fields,
-    /// Whether its place in the order of the list was set.
+    /// Whether its time of creation was set.
     pub(crate) dated: bool,
 }
 
@@ -34,7 +34,7 @@ impl Row {
         Self { fields: Self::defaults(id.into()), dated: false }
     }
 
-    /// The same row, of this time unless its own was set.
+    /// The row, with this time unless its own was set.
     pub(crate) fn dated(mut self, default: Timestamp) -> Self {
         if !self.dated {
             self.set_sort_time(default);
@@ -77,7 +77,7 @@ fn made_up(number: usize) -> Row {
     }
 }
 
-/// This number of hours after 2026-02-01.
+/// The time this number of hours after 2026-02-01.
 pub(crate) fn hour(number: u64) -> Timestamp {
     let seconds = i64::try_from(number).unwrap_or(0).saturating_mul(3600);
     Timestamp::from_second(seconds.saturating_add(1_769_904_000)).unwrap_or(Timestamp::MAX)

@@ -19,9 +19,9 @@ use crate::generated::{OPENSTACK_API_VERSION, X_AUTH_TOKEN, X_OPENSTACK_REQUEST_
 pub struct Request {
     /// The path, such as `/v3/{project_id}/backups/detail`.
     pub path: String,
-    /// The parameters of the query by their names on the wire, such as `name~`, in the order in which they were sent.
+    /// The query's parameters by their names on the wire, such as `name~`, in the order of the request.
     pub parameters: Vec<(String, String)>,
-    /// The microversion, where its header stated one.
+    /// The microversion of its header, if any.
     pub microversion: Option<Microversion>,
 }
 
@@ -107,7 +107,7 @@ impl Service {
         self.tokens.generation += 1;
     }
 
-    /// A token that is valid.
+    /// A valid token.
     pub(crate) fn token(&self) -> String {
         self.tokens.own()
     }

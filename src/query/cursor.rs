@@ -61,16 +61,16 @@ impl Cursor {
         }
     }
 
-    /// Reads the link with rel `next`, if there is one. Only its marker counts or, without one, its
-    /// offset: the rest is the address that the operator has configured, and a copy of the request. The
-    /// error states what is wrong with the link.
+    /// Reads the link with rel `next`, if there is one. Only its marker is used or, without one, its offset: its
+    /// address is the operator's setting, and the rest copies the request. The error states what is wrong with the
+    /// link.
     pub(crate) fn from_links(links: &[Link]) -> Result<Option<Self>, String> {
         let Some(link) = links.iter().find(|link| link.rel.eq_ignore_ascii_case("next")) else {
             return Ok(None);
         };
         let address = link.href.split_once('#').map_or(link.href.as_str(), |(address, _)| address);
         let query = address.split_once('?').map_or("", |(_, query)| query);
-        // The last one counts where a name occurs twice, as it does at the server.
+        // If a name occurs twice, the last value wins, as at the server.
         let value = |name| {
             form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).last().map(|(_, value)| value)
         };

@@ -13,15 +13,15 @@ pub struct Field {
     pub(crate) unit: Option<&'static str>,
 }
 
-/// What kind of value a [`Field`] has, where that is not null.
+/// The kind of a [`Field`]'s values that are not null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldKind {
     /// A text.
     Text,
-    /// A text of an open set of known ones, such as a status.
+    /// A text of an open set of known values, such as a status.
     Enum,
-    /// A time, in the form of RFC 3339.
+    /// A time (RFC 3339).
     Time,
     /// A number, with or without a fraction.
     Number,
@@ -29,24 +29,24 @@ pub enum FieldKind {
     Boolean,
     /// A list of values.
     List,
-    /// An object, be its keys known or not; or any value.
+    /// An object, whether or not its keys are known; or any value.
     Object,
 }
 
 impl Field {
-    /// The name on the wire, and in what serde writes.
+    /// The name on the wire and in serde's output.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it has, as the contract describes it.
+    /// The description in the contract.
     #[must_use]
     pub fn description(&self) -> &'static str {
         self.description
     }
 
-    /// The lowest microversion in which a response has it; `None` if every one does.
+    /// The lowest microversion whose responses have the field; `None` if all have it.
     #[must_use]
     pub fn microversion(&self) -> Option<Microversion> {
         self.microversion
@@ -58,13 +58,13 @@ impl Field {
         self.kind
     }
 
-    /// The title of its column in a table that has the most important fields only; `None` for the others.
+    /// The title of its column in a table of the most important fields; `None` if it is not one of them.
     #[must_use]
     pub fn column(&self) -> Option<&'static str> {
         self.column
     }
 
-    /// The unit of its value, such as `GiB`, where it has one.
+    /// The unit of its value, such as `GiB`.
     #[must_use]
     pub fn unit(&self) -> Option<&'static str> {
         self.unit

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A microversion of the Block Storage API, such as `3.45`.
 ///
-/// It orders by number, not by text: `3.9` is before `3.31`.
+/// Ordered by number, not as text: `3.9` is before `3.31`.
 ///
 /// ```
 /// use vbs_client::Microversion;
@@ -49,8 +49,8 @@ impl Microversion {
         format!("{SERVICE} {self}")
     }
 
-    /// The microversion that a response's headers state: the lowest, where they state more than one, and
-    /// none where an entry for this service can't be read.
+    /// The microversion that a response's headers state: the lowest if they state several, none if an entry for this
+    /// service is malformed.
     pub(crate) fn from_headers<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut applied: Option<Self> = None;
         for value in values {
@@ -80,7 +80,7 @@ impl FromStr for Microversion {
     type Err = ParseMicroversionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // A number's own parser would also take a sign.
+        // `u32::from_str` would accept a sign.
         let number = |digits: &str| {
             let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
             plain.then(|| digits.parse().ok()).flatten()

@@ -1,7 +1,6 @@
-//! One request's parameters and its decoded response, as the contract has them. Nothing here knows of
-//! HTTP.
+//! One request's parameters and its decoded response, by the contract. Nothing here knows of HTTP.
 
-/// What a type that is printed and parsed needs to be serialized as that text, and the error of its parser.
+/// Serializes a type as the text that it is printed and parsed as, and defines the error of its parser.
 macro_rules! text_form {
     ($type:ident, $error:ident, $name:literal, $form:literal) => {
         impl TryFrom<String> for $type {

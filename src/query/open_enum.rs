@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// A value that this version of the crate has no name for.
+/// A value without a name in this version of the crate.
 ///
-/// Nothing but its text can be read, so that a later version can name the value.
+/// It only exposes its text, so that a later version can name the value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UnknownValue(pub(crate) String);
 
@@ -14,7 +14,7 @@ impl fmt::Display for UnknownValue {
     }
 }
 
-/// An enum of the known values that keeps any other one as it is.
+/// An enum of the known values that keeps any other value unchanged.
 macro_rules! open_enum {
     ($(#[$doc:meta])* pub enum $name:ident { $(#[$value_doc:meta] $variant:ident = $value:literal,)* }) => {
         $(#[$doc])*
@@ -24,7 +24,7 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $(#[$value_doc] $variant,)*
-            /// Any other value, as it is. `as_str` returns its text.
+            /// Any other value. `as_str` returns its text.
             Unknown($crate::UnknownValue),
         }
 

@@ -11,10 +11,10 @@ use crate::Backup;
 pub struct Page<T = Backup> {
     /// The backups, newest first. A page in the middle of a list can be empty.
     pub backups: Vec<T>,
-    /// How many backups match the filters, where [`with_count`](crate::ListBackups::with_count) is set. All
-    /// pages of a listing have the count that its first page came with.
+    /// How many backups match the filters, if [`with_count`](crate::ListBackups::with_count) is set. All pages of a
+    /// listing have the count of its first page.
     pub count: Option<u64>,
-    /// Where the next page starts, if there is one; or what is wrong with the link to it.
+    /// The cursor of the next page, if there is one; or what is wrong with the next link.
     pub(crate) next: Result<Option<Cursor>, String>,
     pub(crate) request_id: Option<String>,
     pub(crate) microversion: Option<Microversion>,
@@ -23,15 +23,15 @@ pub struct Page<T = Backup> {
 impl<T> Page<T> {
     /// Where the next page starts, for [`resume_at`](crate::ListBackups::resume_at).
     ///
-    /// `None` on the last page, and where the link to the next page is broken: then
-    /// [`is_last`](Self::is_last) is false, and the listing ends with an error.
+    /// `None` on the last page, and if the next link is broken: then [`is_last`](Self::is_last) is false, and the
+    /// listing ends with an error.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
         self.next.as_ref().ok()?.as_ref()
     }
 
-    /// The [`marker`](crate::ListBackups::marker) of the next page. `None` where there is no
-    /// [`cursor`](Self::cursor), and where the server pages by offset only (Cinder does not).
+    /// The [`marker`](crate::ListBackups::marker) of the next page. `None` without a [`cursor`](Self::cursor), and if
+    /// the server pages by offset only (Cinder does not).
     #[must_use]
     pub fn next_marker(&self) -> Option<&str> {
         self.cursor()?.marker()
@@ -40,7 +40,7 @@ impl<T> Page<T> {
     /// Whether the list ends here.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        // A page whose next link is broken is not the last one.
+        // A page with a broken next link is not the last one.
         self.next == Ok(None)
     }
 

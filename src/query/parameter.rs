@@ -7,8 +7,8 @@ use crate::generated::parameters::PARAMETERS;
 
 /// A query parameter of the endpoint, as the contract describes it.
 ///
-/// [`ListBackups`](crate::ListBackups) has a method for each. This is for programs whose users
-/// name a parameter at run time, such as the options of a command line:
+/// [`ListBackups`](crate::ListBackups) has a method for each. For programs whose users name a parameter at run time,
+/// such as by options of a command line:
 ///
 /// ```
 /// use vbs_client::ListBackups;
@@ -28,7 +28,7 @@ pub struct Parameter {
 
 #[derive(Debug)]
 pub(crate) enum Kind {
-    /// It may be a part of the path.
+    /// It may be a parameter of the path.
     Text {
         min_length: u64,
         max_length: u64,
@@ -62,7 +62,7 @@ impl Parameter {
         self.description
     }
 
-    /// The lowest microversion in which it works; `None` if it works in every one.
+    /// The lowest microversion in which it works; `None` if it works in all.
     #[must_use]
     pub fn microversion(&self) -> Option<Microversion> {
         self.microversion
@@ -112,7 +112,7 @@ impl Parameter {
         } else if length > max_length {
             Err(self.invalid(format!("it has {length} characters, at most {max_length} are allowed")))
         } else if text.contains('\0') {
-            // One database takes it for a wildcard, another for a text that matches nothing.
+            // One database treats it as a wildcard, another as text that matches nothing.
             Err(self.invalid("it has a NUL character"))
         } else if in_path && !is_segment(text) {
             // It would lead to another path.

@@ -5,11 +5,11 @@ use std::fmt;
 use super::{Cursor, InvalidValue, Kind, Microversion, Parameter, Value};
 use crate::generated::parameters::{LIMIT, MARKER, OFFSET};
 
-/// The longest encoded query of a caller, in bytes. Some servers (uwsgi with its default buffer) drop a
-/// query of 2,000 bytes and more, and respond with every backup.
+/// The maximum length of a caller's encoded query, in bytes. Some servers (uwsgi with its default buffer) drop a query
+/// of 2,000 bytes and more, and respond with every backup.
 const MAX_QUERY: usize = 1800;
 
-/// What a marker may add to it, in bytes: enough for an id, and still short of what servers drop.
+/// The maximum that a marker adds, in bytes: enough for an id, and still below what servers drop.
 const MAX_MARKER: usize = 100;
 
 /// The parameters of one request, each at most once.
@@ -23,7 +23,7 @@ impl Query {
 
     pub(crate) fn set(&mut self, parameter: &'static Parameter, value: Value) {
         self.remove(parameter);
-        // What the server does by default needs no microversion.
+        // The server's default needs no microversion.
         let default = matches!((&parameter.kind, &value), (Kind::Boolean { default }, Value::Boolean(flag)) if *default == Some(*flag));
         if !default {
             self.0.push((parameter, value));
@@ -68,7 +68,7 @@ impl Query {
     pub(crate) fn advance(&mut self, cursor: &Cursor) {
         if let Some(marker) = cursor.marker() {
             self.set(&MARKER, Value::Text(marker.to_owned()));
-            // The server would apply it again after the marker, on every page.
+            // The server would apply the offset again after the marker, on every page.
             self.remove(&OFFSET);
         }
         if let Some(offset) = cursor.offset() {
@@ -76,7 +76,7 @@ impl Query {
         }
     }
 
-    /// The lowest microversion in which all its parameters work; none if every one works.
+    /// The lowest microversion in which all its parameters work; none if all work in every one.
     pub(crate) fn microversion(&self) -> Option<Microversion> {
         self.0.iter().filter_map(|(parameter, _)| parameter.microversion).max()
     }
@@ -89,8 +89,7 @@ impl Query {
         query.finish().len()
     }
 
-    /// Whether no server would drop the query. A marker has room of its own, so that a listing that has
-    /// begun can also continue.
+    /// Whether no server would drop the query. A marker has room of its own, so that a listing can always continue.
     pub(crate) fn fits(&self) -> bool {
         let without_marker = self.encoded_length(|parameter| parameter.name != MARKER.name);
         without_marker <= MAX_QUERY && self.encoded_length(|_| true) <= MAX_QUERY + MAX_MARKER

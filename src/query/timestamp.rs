@@ -1,5 +1,5 @@
-//! How a time is read and written. The service writes UTC without a time zone, such as `2026-02-01T00:00:00.000000`,
-//! which others take for local time; so it is written with a `Z`, as RFC 3339 has it, and read in both forms.
+//! Times in JSON. The service writes UTC without a time zone, such as `2026-02-01T00:00:00.000000`, which others read
+//! as local time. So this crate writes a `Z` (RFC 3339), and reads both forms.
 
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
@@ -15,18 +15,18 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 fn parse<E: Error>(text: &str) -> Result<Timestamp, E> {
-    // Without a time zone first: most are.
+    // Most times have no time zone: that form is tried first.
     let time = format!("{text}Z").parse().or_else(|_| text.parse());
     time.map_err(|_| E::invalid_value(Unexpected::Str(text), &"a time such as 2026-02-01T00:00:00.000000"))
 }
 
 #[cfg(feature = "mock")]
 thread_local! {
-    /// serde brings no settings to where a field is written.
+    /// A flag, because serde passes no settings to the serializer of a field.
     static AS_SERVICE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// Has all times that are written meanwhile be written as the service writes them.
+/// Gives the times that `write` serializes the service's form.
 #[cfg(feature = "mock")]
 pub(crate) fn written_by_service<R>(write: impl FnOnce() -> R) -> R {
     AS_SERVICE.set(true);
@@ -64,7 +64,7 @@ impl schemars::JsonSchema for Written {
     }
 }
 
-/// The same, where the time may be null.
+/// The same for a time that may be null.
 pub(crate) mod nullable {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
