@@ -1,6 +1,5 @@
-//! Contract to Rust: reads `openapi/vbs.yaml`, checks it, has progenitor generate the client, and
-//! adds what the contract alone can say: the setters of a request, with their docs. The same for
-//! `openapi/keystone.yaml`, by which the crate signs in, which has no lists and needs no setters.
+//! Contract to Rust: reads `openapi/vbs.yaml`, checks it, has progenitor generate the client, and adds the setters of a
+//! request, with their docs. The same for `openapi/keystone.yaml`, by which the crate signs in; it has no setters.
 
 #[path = "build/client.rs"]
 mod client;

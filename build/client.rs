@@ -1,5 +1,5 @@
-//! progenitor's client, and what is changed in it: the names on the wire, and how a body is decoded. A change that finds
-//! nothing to change is an error.
+//! Generates the client with progenitor, and changes the names on the wire and the decoding of a body in its code. It
+//! is an error if the code to change is missing.
 
 use std::{env, panic};
 
@@ -18,7 +18,7 @@ pub fn generate(contract: &mut Contract<'_>) -> Result<syn::File, String> {
         .map_err(|_| "progenitor cannot generate a client from it: its own message is above")?
         .map_err(text)?;
     let tokens = match &env::args().skip(1).collect::<Vec<_>>()[..] {
-        // Cargo passes no arguments. The tests do, to see what another version of progenitor would do to this.
+        // Cargo passes no arguments. The tests do, to simulate another version of progenitor.
         [old, new] => tokens.to_string().replace(old, new).parse().map_err(text)?,
         _ => tokens,
     };
@@ -52,11 +52,11 @@ fn settings(contract: &Contract<'_>) -> GenerationSettings {
     for set in &contract.schemas.open_enums {
         settings.with_replacement(&set.name, format!("super::{}", set.name), [].into_iter());
     }
-    // Requests have secrets, which are neither compared nor described.
+    // Requests of signing in have secrets, which are neither compared nor described.
     let lists = !contract.operations.is_empty();
     for (name, object) in contract.schemas.structs.iter().filter(|_| lists) {
         let mut patch = TypePatch::default();
-        // A new field in the contract breaks nobody.
+        // A new field in the contract is no breaking change.
         patch.with_attr("#[non_exhaustive]".to_owned()).with_derive("PartialEq".to_owned());
         if object.number.is_none() {
             patch.with_derive("Eq".to_owned()).with_derive("Hash".to_owned());
@@ -71,9 +71,9 @@ fn settings(contract: &Contract<'_>) -> GenerationSettings {
 
 struct Changes<'a, 'b> {
     contract: &'a mut Contract<'b>,
-    /// The method that is being changed.
+    /// The current method.
     operation: String,
-    /// What was there to be changed, or is relied on.
+    /// The code that was found to be changed, or is relied on.
     found: Vec<String>,
 }
 
@@ -108,7 +108,7 @@ impl Changes<'_, '_> {
         expected
     }
 
-    /// The types that this crate has in place of generated ones.
+    /// The types of this crate that replace generated ones.
     fn replaced(&self) -> impl Iterator<Item = String> {
         let Contract { operations, schemas, .. } = &*self.contract;
         let responses = operations.iter().map(|operation| &operation.response);
@@ -118,7 +118,7 @@ impl Changes<'_, '_> {
     }
 }
 
-// What is looked for in progenitor's code.
+// The code to find in progenitor's output.
 
 fn of(what: &str, operation: &str) -> String {
     format!("{what} of operation `{operation}`")
@@ -176,7 +176,7 @@ impl VisitMut for Changes<'_, '_> {
         }
     }
 
-    /// This crate's own decoder is faster, and keeps the body of a response that is not what the contract says.
+    /// This crate's decoder is faster, and keeps the body of a response that can't be decoded.
     fn visit_expr_path_mut(&mut self, path: &mut syn::ExprPath) {
         if code(path) == "ResponseValue :: from_response" {
             *path = syn::parse_quote!(crate::transport::decode);
@@ -215,14 +215,15 @@ fn argument(argument: &syn::FnArg) -> Option<String> {
     }
 }
 
-/// How a field is read and written. A nullable one may be missing, too; it is written as null.
+/// The attributes for reading and writing a field. A nullable field may be missing, too; it is written as null.
 fn attributes(field: &Field, rust_type: &syn::Type, described: bool) -> Vec<syn::Attribute> {
     let (doc, wire, rust_type) = (&field.doc, &field.wire, code(rust_type));
     let mut attributes: Vec<syn::Attribute> = vec![syn::parse_quote!(#[doc = #doc])];
     if *wire != field.rust {
         attributes.push(syn::parse_quote!(#[serde(rename = #wire)]));
     }
-    // serde has one for a missing `Option` without functions of its own; where all had one, `[]` would be an object.
+    // serde sets a missing `Option` to `None` unless the field has functions of its own. With a default on every field,
+    // `[]` would be read as an object.
     if (!field.required || field.nullable) && (!rust_type.starts_with(":: std :: option") || rust_type.contains("jiff"))
     {
         attributes.push(syn::parse_quote!(#[serde(default)]));
@@ -240,7 +241,7 @@ fn attributes(field: &Field, rust_type: &syn::Type, described: bool) -> Vec<syn:
     if let (false, Some(is_empty)) = (field.required, kind) {
         attributes.push(syn::parse_quote!(#[serde(skip_serializing_if = #is_empty)]));
     }
-    // Of structs, whose names have no path.
+    // Lists of structs, whose names have no path.
     if rust_type
         .strip_prefix(":: std :: vec :: Vec <")
         .is_some_and(|item| !item.contains("::") && item.contains(char::is_uppercase))

@@ -1,5 +1,5 @@
-//! Reads the contract, and checks what the crate relies on: operations, parameters and headers. Its schemas:
-//! `schema.rs`.
+//! Reads the contract, and checks the operations, parameters and headers that the crate relies on. `schema.rs` reads
+//! its schemas.
 
 use heck::{ToPascalCase, ToSnakeCase};
 use serde_json::{Map, Value, json};
@@ -7,10 +7,9 @@ use syn::Ident;
 
 use crate::schema::{Field, Schemas, flag, reference, text};
 
-/// Where the paths of all operations begin.
+/// The start of all paths.
 pub const ROOT: &str = "/v3/{project_id}/";
-/// Names that are used by `ListBackups`, in the path or in generated code: a parameter needs
-/// another one.
+/// Names in use by `ListBackups`, the path or generated code: a parameter needs another name.
 const TAKEN: &str = "clone concurrency count header_map info items microversion new page pages parameter parameters \
     prefetch project_id request response resume_at retry send url with";
 /// Methods of `Client`, or of the generated one: an operation needs another name.
@@ -18,7 +17,7 @@ const METHODS: &str = "api_version baseurl builder client clone endpoint exec fr
     new_with_client post pre project_id";
 /// Methods of the mock's rows: a field needs another name.
 const ROW: &str = "clone dated id made_up new set_links set_sort_time sort_time text_of";
-/// The lists that the crate's own code knows, with the types of their rows.
+/// The lists that the crate's own code uses, with the types of their rows.
 const LISTS: [(&str, &str); 2] = [("list_backups", "Backup"), ("list_backups_detail", "BackupDetail")];
 /// What paging needs.
 const PAGING: [(&str, &str); 4] =
@@ -28,15 +27,15 @@ const HEADERS: [&str; 2] = ["OpenStack-API-Version", "x-openstack-request-id"];
 
 /// The contract, checked.
 pub struct Contract<'a> {
-    /// What progenitor generates a client from.
+    /// The document for progenitor.
     pub document: Value,
     pub schemas: Schemas<'a>,
     pub operations: Vec<Operation>,
-    /// Those of all operations, also of the one that signs in.
+    /// The ids of all operations, also of the one that signs in.
     pub ids: Vec<String>,
-    /// Those of every list.
+    /// The query parameters of every list.
     pub parameters: Vec<Parameter>,
-    /// The names of headers, with the constants that have them.
+    /// The names of the headers, with their constants.
     pub headers: Vec<(String, String)>,
 }
 
@@ -50,7 +49,7 @@ pub struct Operation {
     /// The type of its response.
     pub response: String,
     pub kind: Returns,
-    /// Those of the generated method, in its order.
+    /// The arguments of the generated method, in its order.
     pub arguments: Vec<String>,
 }
 
@@ -59,8 +58,8 @@ pub enum Returns {
     List {
         row: String,
     },
-    /// The property of the response, on the wire, that has the object, if it is not the object itself; and the path's
-    /// parameters.
+    /// One object. `property` is that of the response that has the object, unless the response is the object; and the
+    /// path's parameters.
     Object {
         object: String,
         property: Option<String>,
@@ -103,11 +102,11 @@ pub struct Parameter {
     pub deprecated: bool,
     pub microversion: Option<(u32, u32)>,
     pub kind: Kind,
-    /// What else its value has to be, for people.
+    /// Further conditions on its value, for the docs.
     pub notes: Vec<String>,
 }
 
-/// A text may have the name of its type, if that is an open enum.
+/// The kind of a value. A text of an open enum has the name of that type.
 pub enum Kind {
     Text { min: Option<i64>, max: Option<i64>, open_enum: Option<String> },
     Integer { min: Option<i64>, max: Option<i64> },
@@ -157,7 +156,7 @@ impl<'a> Contract<'a> {
         Ok(Self { document, schemas, operations, ids, parameters, headers })
     }
 
-    /// Whether a type is that of a response that only holds others: users do not see it.
+    /// Whether a type is a response that only wraps others: users do not see it.
     pub fn is_envelope(&self, name: &str) -> bool {
         let holds = |operation: &Operation| operation.row().is_some() || operation.key().is_some();
         self.operations.iter().any(|operation| operation.response == name && holds(operation))
@@ -197,7 +196,7 @@ impl<'a> Contract<'a> {
     }
 }
 
-/// Reads a document, and refuses what YAML allows and would lose: a key that is written twice.
+/// Reads a document, and refuses duplicate keys, which a JSON value would lose.
 pub fn document(contract: &str) -> Result<Value, String> {
     // Read twice, because only YAML's own value type refuses such a key.
     yaml_serde::from_str::<yaml_serde::Value>(contract).map_err(|error| error.to_string())?;
@@ -208,8 +207,8 @@ pub fn document(contract: &str) -> Result<Value, String> {
     }
 }
 
-/// Without what neither progenitor nor this crate needs. An error's body need not be JSON, whatever the contract says,
-/// and progenitor would lose the status with a body that it can't decode; so no response but the good one is left.
+/// The document for progenitor, reduced to what is needed. Only the successful response is left: progenitor loses the
+/// status of an error whose body it can't decode, and that body need not be JSON.
 fn simple_document(document: &Value, paths: Map<String, Value>, schemas: &Schemas<'_>) -> Value {
     let info = json!({"title": document["info"]["title"], "version": "1"});
     json!({"openapi": "3.0.3", "info": info, "paths": paths, "components": {"schemas": schemas.simple}})
@@ -327,7 +326,7 @@ fn operation(
     Ok((operation, query, kept))
 }
 
-/// What a response has: a list where it has `backups`; the one object in it; or it is the object itself.
+/// What a response has: a list if it has `backups`; one object as its only property; or it is the object itself.
 fn returns(response: &str, schemas: &Schemas<'_>, parameters: Vec<Parameter>, place: &str) -> Result<Returns, String> {
     let fields = |name: &str| schemas.fields(name);
     let object = |field: &Field| reference(&field.schema).filter(|name| !fields(name).is_empty()).map(str::to_owned);
@@ -429,7 +428,7 @@ pub fn is_rust_name(name: &str) -> bool {
 
 // ------------------------------------------------------------------------------- parameters --
 
-/// What a parameter or its `$ref` stands for.
+/// The parameter, or the one that its `$ref` names.
 fn shared<'a>(parameter: &'a Value, document: &'a Value, place: &str) -> Result<&'a Value, String> {
     let Some(reference) = parameter["$ref"].as_str() else { return Ok(parameter) };
     let name = reference.strip_prefix("#/components/parameters/").unwrap_or_default();
@@ -437,7 +436,7 @@ fn shared<'a>(parameter: &'a Value, document: &'a Value, place: &str) -> Result<
     found.ok_or_else(|| format!("{place}: there is no parameter `{reference}`"))
 }
 
-/// Where a parameter is, what is to be set of it, and what progenitor is to know. None of a header, which the hooks set.
+/// Where a parameter is, what a caller sets, and what progenitor gets. None for a header, which the hooks set.
 #[allow(clippy::type_complexity)]
 fn read_parameter(
     parameter: &Value,
@@ -449,7 +448,7 @@ fn read_parameter(
     let fault = |what: String| format!("parameter `{name}`: {what}");
     let simple = |at: &str, name: &str, kind: &str| json!({"name": name, "in": at, "required": at == "path", "schema": {"type": kind}});
     match parameter["in"].as_str() {
-        // Its bounds are the client builder's to check, once, and with a clearer message.
+        // The client's builder checks its bounds, once and with a clearer message.
         Some("path") if name == "project_id" => Ok(Some(("path", None, simple("path", name, "string")))),
         Some("path") if path.contains(&format!("{{{name}}}")) => {
             let read = parse(name, parameter, true, schemas).map_err(fault)?;
@@ -461,8 +460,7 @@ fn read_parameter(
             }
         }
         Some("path") => Err(fault(format!("it is not in {path}"))),
-        // The microversion follows from the parameters in use, so the hooks set its header. As a parameter of the
-        // generated client it could be set wrong.
+        // The microversion follows from the parameters in use, so the hooks set its header.
         Some("header") if name.eq_ignore_ascii_case(HEADERS[0]) => Ok(None),
         Some("header") => Err(fault("a header that the response does not have can't be set".to_owned())),
         Some("query") => {
@@ -477,7 +475,7 @@ fn read_parameter(
     }
 }
 
-/// Checks that no two are the same.
+/// Checks that no two parameters have the same name.
 fn check_names(parameters: &[Parameter]) -> Result<(), String> {
     for (at, parameter) in parameters.iter().enumerate() {
         let Parameter { wire, rust, .. } = parameter;
@@ -511,7 +509,7 @@ fn check_paging(parameters: &[Parameter]) -> Result<(), String> {
 }
 
 fn parse(name: &str, parameter: &Value, required: bool, schemas: &mut Schemas<'_>) -> Result<Parameter, String> {
-    // One that is misspelt or misplaced could be the microversion, without which a filter is ignored.
+    // A misspelt or misplaced key could be the microversion, without which a filter is ignored.
     known_keys(parameter, "name in required description schema example deprecated x-rust-name x-openstack")?;
     if flag(parameter, "required")? != required {
         return Err(format!("a parameter in its place can only be `required: {required}`"));
@@ -564,17 +562,17 @@ pub fn microversion(extension: &Value) -> Result<(u32, u32), String> {
     }
     // Without quotes YAML reads a number, in which 3.30 and 3.3 are the same.
     let version = extension["min-ver"].as_str().ok_or("min-ver has to be in quotes")?;
-    // As it would be printed: without signs, blanks and leading zeros.
+    // In canonical form: without signs, blanks and leading zeros.
     let number = |digits: &str| digits.parse().ok().filter(|number: &u32| number.to_string() == digits);
     let parts = version.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
     parts.ok_or_else(|| format!("min-ver `{version}` is not of the form X.Y"))
 }
 
-/// What a parameter's value is, what is documented of it, and the example of its schema.
+/// The kind of a parameter's value, the notes for its docs, and the example of its schema.
 fn kind(schema: &Value, schemas: &mut Schemas<'_>) -> Result<(Kind, Vec<String>, Value), String> {
     let (plain, set) = match schema["$ref"].as_str() {
         None => (schema.clone(), None),
-        // An open enum has a type of its own. Any other component only has its keys in another place.
+        // An open enum has a type of its own. Any other component is read in place.
         Some(_) => schemas.parameter(schema)?,
     };
     let keys = |bounds: &str| {
@@ -619,7 +617,7 @@ fn kind(schema: &Value, schemas: &mut Schemas<'_>) -> Result<(Kind, Vec<String>,
     Ok((kind, notes, plain["example"].clone()))
 }
 
-/// Whether a default or an example is what a parameter can be set to.
+/// Whether a parameter can be set to a default or an example.
 fn fits(kind: &Kind, value: &Value) -> bool {
     match (kind, value) {
         (Kind::Text { min, max, .. }, Value::String(text)) => {

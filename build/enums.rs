@@ -1,4 +1,4 @@
-//! The open enums of the contract: `src/query/open_enum.rs` has what they can.
+//! The open enums of the contract, by the macro of `src/query/open_enum.rs`.
 
 use heck::ToPascalCase;
 use proc_macro2::TokenStream;

@@ -1,5 +1,5 @@
-//! What the mock of the service takes from the contract, in the types that were generated: the fields of a row, their
-//! setters with docs, their values, and how each list writes a row.
+//! Generates the mock's part of the contract: the fields of a row, their setters with docs, their values, and how each
+//! list writes a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +67,7 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
                     #(self.fields.#links = new.clone().into();)*
                 }
 
-                /// Gives all fields that only the contract knows a value.
+                /// Gives a value to each field that only the contract knows.
                 pub(crate) fn made_up(mut self, number: u64) -> Self {
                     #(#made_up)*
                     self
@@ -105,7 +105,7 @@ struct Typed<'a> {
     field: &'a Field,
     name: syn::Ident,
     whole: &'a syn::Type,
-    /// What is in its `Option`, if it is one.
+    /// The type in its `Option`, if it is one.
     inner: &'a syn::Type,
     optional: bool,
     kind: Kind,
@@ -170,7 +170,7 @@ impl<'a> Typed<'a> {
         set.map(|set| set.values.as_slice()).unwrap_or_default()
     }
 
-    /// An object that has all its defaults; of any other type its default.
+    /// The default of a type; of an object, one with all defaults.
     fn object(&self) -> TokenStream {
         let name = code(self.inner);
         match self.contract.schemas.structs.contains_key(&name) {
@@ -253,7 +253,7 @@ impl<'a> Typed<'a> {
         })
     }
 
-    /// The setter of a state of a backup that is there.
+    /// The setter of a state of an existing backup.
     fn state(&self) -> TokenStream {
         let (Self { inner, name, .. }, wire) = (self, &self.field.wire);
         let (doc, setter) = (
@@ -317,7 +317,7 @@ fn route(operation: &Operation, contract: &Contract<'_>, rows: &BTreeSet<&str>) 
         Some(quote!((#wire, crate::Microversion::new(#major, #minor), #is_map)))
     });
     let (is_row, microversion) = (rows.contains(of.as_str()), version(operation.microversion));
-    // Of what is in no list, each one is there.
+    // An object that is in no list always exists.
     let value = if is_row {
         let row = format_ident!("{of}");
         quote!(#row::from(row))

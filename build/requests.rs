@@ -1,5 +1,5 @@
-//! What the contract alone can say of requests: the setters, their docs and table, how a request is sent, and the
-//! headers' names.
+//! Generates requests from the contract: the setters, their docs and table, how a request is sent, and the headers'
+//! names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +71,7 @@ pub fn generate(contract: &Contract<'_>) -> Result<TokenStream, String> {
             }
         )*
 
-        /// Where a response has its one object.
+        /// The property of each response that has its one object.
         pub mod keys {
             #(#keys)*
         }
@@ -255,7 +255,7 @@ fn version(microversion: Option<(u32, u32)>) -> TokenStream {
     option(microversion.map(|(major, minor)| quote!(crate::Microversion::new(#major, #minor))))
 }
 
-/// A field of a row, for programs that know none by name.
+/// A field of a row, for programs that know no field by name.
 fn described(field: &Field, contract: &Contract<'_>) -> TokenStream {
     let Field { wire, description, microversion, column, unit, schema, .. } = field;
     let microversion = version(*microversion);
@@ -282,7 +282,7 @@ fn described(field: &Field, contract: &Contract<'_>) -> TokenStream {
     }
 }
 
-/// The names of the headers, which nothing else may know.
+/// The names of the headers; other code uses these constants.
 pub fn headers(contract: &Contract<'_>) -> TokenStream {
     let constants = contract.headers.iter().map(|(constant, name)| {
         let constant = format_ident!("{constant}");

@@ -1,8 +1,7 @@
-//! Reads the contract's schemas. What becomes a Rust type is passed on in the plainest form that has one; what can't
-//! is an error that names the schema and the property.
+//! Reads the contract's schemas, and passes them on in the plainest form that becomes the same Rust type. A schema that
+//! can't become one is an error that names the schema and the property.
 //!
-//! Bounds, formats and patterns of a field are checked to be right, and not passed on: a response is not refused for
-//! them.
+//! Bounds, formats and patterns of a field are checked, and not passed on: no response is refused for them.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,27 +11,27 @@ use syn::Ident;
 
 use crate::contract::{bounds, is_rust_name, known_keys, microversion};
 
-/// Types of this crate: their `x-rust-type`, and what they are in Rust.
+/// Types of this crate: their `x-rust-type`, and their Rust types.
 pub const RUST_TYPES: [(&str, &str); 2] = [("timestamp", "::jiff::Timestamp"), ("secret", "crate::keystone::Secret")];
-/// Public names of this crate, and those of generated code, which a schema can't have, too.
+/// Public names of this crate, and names in generated code: a schema needs another name.
 const TAKEN: &str = "Client ClientBuilder Cursor Error Fault Field FieldKind Items ListBackups Microversion Page Pages Parameter \
     ParseCursorError ParseMicroversionError RetryPolicy Row Show Token TokenFn TokenProvider UnknownValue \
     ByteStream ClientHooks ClientInfo Fields OperationInfo RequestBuilderExt ResponseValue";
-/// What any schema can have.
+/// The keys of any schema.
 const KEYS: &str = "title description nullable example deprecated readOnly";
-/// What a property can have besides.
+/// The additional keys of a property.
 const PROPERTY: &str = " x-rust-name x-openstack x-sort-key x-mock x-column x-unit";
 
 /// The schemas that were read.
 pub struct Schemas<'a> {
     document: &'a Value,
-    /// Whether enums are closed: what is sent is known.
+    /// Whether enums are closed, because they are only sent.
     closed: bool,
-    /// What progenitor generates types from, by their Rust names.
+    /// The schemas for progenitor, by their Rust names.
     pub simple: Map<String, Value>,
     pub structs: BTreeMap<String, Struct>,
     pub open_enums: Vec<OpenEnum>,
-    /// Where each Rust name comes from.
+    /// The schema of each Rust name.
     names: BTreeMap<String, String>,
     /// The components that are being read.
     reading: Vec<String>,
@@ -41,7 +40,7 @@ pub struct Schemas<'a> {
 /// An object.
 pub struct Struct {
     pub fields: Vec<Field>,
-    /// A property of it, or of an object in it, that is a number: then it has neither `Eq` nor `Hash`.
+    /// A property that is a number, of it or of an object in it: then the type has neither `Eq` nor `Hash`.
     pub number: Option<String>,
 }
 
@@ -49,24 +48,24 @@ pub struct Struct {
 pub struct Field {
     pub wire: String,
     pub rust: String,
-    /// Of its method or field in Rust.
+    /// The name of its method or field in Rust.
     pub doc: String,
     pub microversion: Option<(u32, u32)>,
     pub required: bool,
     pub nullable: bool,
-    /// In the form that progenitor knows.
+    /// The schema for progenitor.
     pub schema: Value,
     pub example: Value,
-    /// Whether lists are in its order, newest first.
+    /// Whether lists are sorted by it, newest first.
     pub sort_key: bool,
-    /// As the contract has it.
+    /// The contract's description.
     pub description: String,
     /// The title of its column in a short table, and the unit of its value.
     pub column: Option<String>,
     pub unit: Option<String>,
-    /// What the made-up rows of the mock have in turn.
+    /// The values that the mock's made-up rows have in turn.
     pub mock: Vec<Value>,
-    /// As it was generated.
+    /// The generated type.
     pub rust_type: Option<syn::Type>,
 }
 
@@ -116,8 +115,8 @@ impl<'a> Schemas<'a> {
         Ok((self.document["components"]["schemas"][component].clone(), set.map(str::to_owned)))
     }
 
-    /// The plain form of a schema, and whether its value can be null. An object or an enum gets this name, unless it
-    /// is a component.
+    /// The plain form of a schema, and whether its value can be null. Names an object or an enum, unless it is a
+    /// component.
     fn read(&mut self, schema: &Value, name: &str, place: &str, more: &str) -> Result<(Value, bool), String> {
         let fault = |what: String| format!("{place}: {what}");
         let keys = |keys: &str| known_keys(schema, &format!("{keys} {KEYS}{more}")).map_err(fault);
@@ -198,13 +197,13 @@ impl<'a> Schemas<'a> {
     fn element(&mut self, schema: &Value, name: &str, place: &str) -> Result<Value, String> {
         match self.read(schema, name, place, "")? {
             (_, true) => Err(format!("{place}: values that may be null are not supported")),
-            // As text: jiff's own form has a time zone.
+            // A time is kept as text: jiff's own form has a time zone.
             (read, _) if reference(&read) == Some("TimestampType") => Ok(json!({"type": "string"})),
             (read, _) => Ok(read),
         }
     }
 
-    /// What a reference stands for.
+    /// The schema that a reference names.
     fn component(&mut self, reference: &str, place: &str) -> Result<(Value, bool), String> {
         let document = self.document;
         let name = reference.strip_prefix("#/components/schemas/").unwrap_or_default();
@@ -220,7 +219,7 @@ impl<'a> Schemas<'a> {
         read
     }
 
-    /// Takes a Rust name. None is taken twice, and whether it was by the same schema is the result.
+    /// Takes a Rust name, and returns whether the same schema has taken it before. Another schema's name is an error.
     fn take_name(&mut self, name: &str, place: &str) -> Result<bool, String> {
         if syn::parse_str::<Ident>(name).is_err() || TAKEN.split_whitespace().any(|taken| taken == name) {
             return Err(format!("{place}: its Rust name would be `{name}`, which is taken or not one"));
@@ -282,7 +281,7 @@ impl<'a> Schemas<'a> {
             let field = self.field(wire, property, name, required.contains(&wire.as_str()), place)?;
             if let Some(other) = fields.iter().find(|other| other.rust == field.rust) {
                 let rust = &field.rust;
-                // The one whose name was chosen is the one to change.
+                // The error asks to change the name that was chosen.
                 let is_other = property["x-rust-name"].is_null() && properties[&other.wire]["x-rust-name"].is_string();
                 let (wire, other) = if is_other { (&other.wire, wire) } else { (wire, &other.wire) };
                 let what = format!("its Rust name `{rust}` is that of `{other}`, too: give it another as x-rust-name");
@@ -316,11 +315,11 @@ impl<'a> Schemas<'a> {
         let (mut schema, nullable) =
             self.read(property, &(of.to_owned() + &wire.to_pascal_case()), &place, PROPERTY)?;
         if nullable && matches!(schema["type"].as_str(), Some("array" | "object")) {
-            // Without it, an optional one would be read as an empty one.
+            // Otherwise null would be read as an empty value.
             schema["nullable"] = json!(true);
         }
         if !required && schema["type"] == "object" {
-            // It may not be null, but an empty one is another than none.
+            // It may not be null, but a missing object differs from an empty one.
             schema["nullable"] = json!(true);
         }
         let description = text(property, "description").map_err(fault)?;
@@ -405,7 +404,7 @@ fn rust_type(schema: &Value) -> Result<Option<Value>, String> {
     Ok(Some(json!({"$ref": format!("#/components/schemas/{}", type_name(name))})))
 }
 
-/// The component that is replaced by a type of this crate.
+/// The name of the component that a type of this crate replaces.
 pub fn type_name(name: &str) -> String {
     name.to_pascal_case() + "Type"
 }
@@ -414,7 +413,7 @@ fn list(types: &[(&str, &str)]) -> String {
     types.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A text, empty where it is missing.
+/// A text, empty if it is missing.
 pub fn text(object: &Value, key: &str) -> Result<String, String> {
     match &object[key] {
         Value::Null => Ok(String::new()),
@@ -423,7 +422,7 @@ pub fn text(object: &Value, key: &str) -> Result<String, String> {
     }
 }
 
-/// A flag, false where it is missing.
+/// A flag, false if it is missing.
 pub fn flag(object: &Value, key: &str) -> Result<bool, String> {
     match &object[key] {
         Value::Null => Ok(false),

@@ -23,8 +23,8 @@ impl Iterator for Backups {
     type Item = Result<Backup, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Only a runtime that is driven makes progress. `futures::executor::block_on_stream` drives none: it panics
-        // here, and waits for ever within `runtime.enter()`.
+        // `futures::executor::block_on_stream` drives no runtime: it panics here, and waits for ever within
+        // `runtime.enter()`.
         self.runtime.block_on(self.items.try_next()).transpose()
     }
 }

@@ -16,10 +16,10 @@ async fn main() -> Result<(), Error> {
     let (client, _demo) = demo::client(rows(3000).into_iter().chain(one_name())).await?;
 
     // Collect first: "the newest 7" needs the whole list, and an error in mid-listing ends this before anything is
-    // deleted. A job that deletes while it lists gets the same list, but has acted by the time the error comes.
+    // deleted. A job that deletes while it lists has already acted when the error comes.
     let backups: Vec<BackupDetail> = client.list_backups_detail().limit(1000).items().try_collect().await?;
 
-    // Backups created since then only add to those that are kept; one in use is refused by the service.
+    // Later backups only add to those that are kept; the service refuses to delete one in use.
     for backup in obsolete(&backups, Timestamp::now()) {
         println!("openstack volume backup delete {}  # {}", backup.id, backup.name.as_deref().unwrap_or("no name"));
     }
@@ -39,7 +39,7 @@ fn obsolete(backups: &[BackupDetail], now: Timestamp) -> Vec<&BackupDetail> {
                 *newer += 1;
                 *newer > KEEP && is_old
             }
-            // Nobody knows what it belongs to, or it is in use.
+            // It has no name, or it is in use.
             _ => false,
         };
         // Other backups build on it.
@@ -50,7 +50,7 @@ fn obsolete(backups: &[BackupDetail], now: Timestamp) -> Vec<&BackupDetail> {
     obsolete
 }
 
-/// For the demo, whose other names are unique: 10 backups of one name, an hour apart, of which 3 are to be deleted.
+/// For the demo, whose other names are unique: 10 backups of one name, an hour apart, 3 of them to delete.
 fn one_name() -> impl Iterator<Item = Row> {
     let newest = Timestamp::now() - SignedDuration::from_hours(24 * DAYS + 1);
     (0..10).map(move |age| {

@@ -1,4 +1,4 @@
-//! How many backups there are in each status: a small request for each, all at once.
+//! Counts the backups in each status: one small request for each, all concurrently.
 
 mod demo;
 
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Error> {
     let statuses = ["available", "error", "creating", "restoring", "deleting", "error_restoring", "error_deleting"];
 
     let counts = statuses.map(|status| {
-        // The future owns its request, so that it can be awaited anywhere.
+        // The future owns its request, so it can be awaited anywhere.
         let count = client.list_backups().status(BackupStatus::from(status)).count();
         async move { Ok::<_, Error>((status, count.await?)) }
     });

@@ -1,4 +1,4 @@
-//! A daemon that publishes how many backups there are in each status, as a monitoring system reads it. It goes on while
+//! A daemon that publishes how many backups there are in each status, for a monitoring system. It keeps running while
 //! the cloud is down.
 //!
 //! `cargo run --example daemon -- SECONDS ROUNDS` lists every SECONDS (default: 60), ROUNDS times (default: for ever).
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Signs in, also where the identity service is not up yet: then it tries again.
+/// Signs in, and retries while the identity service is down.
 async fn start(every: Duration) -> Result<(Client, Option<Cinder>), Error> {
     loop {
         match demo::client(rows(3000)).await {
@@ -43,14 +43,14 @@ struct Metrics {
 }
 
 impl Metrics {
-    /// By one listing: counts by several requests would not be of the same time, and of the known statuses only.
+    /// One listing: several counts would be of different times, and of the known statuses only.
     async fn update(&mut self, client: &Client) {
         let result = count(client).await;
         self.is_up = result.is_ok();
         match result {
             Ok(backups) => self.backups = backups,
-            // The last counts stay: half a list is no count. Tokens are renewed, connections made anew by the client;
-            // what no later round would change, such as a wrong password, is for the alarm on `is_up`.
+            // The last counts stay. The client renews tokens and connections; for an error that stays, such as a wrong
+            // password, there is the alarm on `is_up`.
             Err(error) => eprintln!("{error}"),
         }
     }

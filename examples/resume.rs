@@ -1,4 +1,4 @@
-//! A long listing in several processes: each lists two pages, and saves where the next one is to continue.
+//! A long listing in several processes: each lists two pages, and saves where the next one continues.
 //!
 //! `cargo run --example resume -- FILE`, until FILE is gone.
 
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         match page.cursor() {
             Some(cursor) => fs::write(&file, cursor.to_string())?,
             None if page.is_last() => {
-                // There is none where the first page was the last.
+                // The file does not exist if the first page was the last.
                 let _ = fs::remove_file(&file);
                 eprintln!("done");
             }

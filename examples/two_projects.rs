@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
     let demos = [Cinder::start(rows(1500)).await, Cinder::start(rows(800)).await];
     let projects: Vec<(String, Client)> = match clouds.as_slice() {
         [] => vec![("demo-1".to_owned(), demos[0].client()), ("demo-2".to_owned(), demos[1].client())],
-        // All sign in at once.
+        // All sign in concurrently.
         clouds => {
             let sign_in =
                 |cloud: String| async move { Ok::<_, Error>((cloud.clone(), Client::from_cloud(cloud).await?)) };
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
     });
     let mut backups = stream::select_all(listings);
     let mut listed = 0;
-    // The first error ends it; to go on with the other project, match on the item.
+    // The first error ends the loop; to continue with the other project, match on the item.
     while let Some((project, backup)) = backups.try_next().await? {
         println!("{project}  {}  {}", backup.id, backup.name.as_deref().unwrap_or("-"));
         listed += 1;

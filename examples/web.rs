@@ -65,13 +65,13 @@ impl IntoResponse for Failure {
             return (StatusCode::BAD_REQUEST, Json(json!({"error": "the cursor is invalid"}))).into_response();
         };
         let status = match &error {
-            // The caller's: a filter, or a cursor whose backup was deleted.
+            // The caller's fault: a filter, or a cursor whose backup was deleted.
             error if error.is_invalid_request() && !error.is_wrong_project() => StatusCode::BAD_REQUEST,
             error if error.is_marker_gone() => StatusCode::GONE,
-            // It may pass.
+            // A transient fault.
             error if error.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             error if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
-            // This service's own: its credentials, its settings, its cloud.
+            // This service's own fault: its credentials, its settings, its cloud.
             _ => StatusCode::BAD_GATEWAY,
         };
         let own = status == StatusCode::BAD_GATEWAY;

@@ -1,5 +1,5 @@
-//! What building costs: a program that lists backups by this crate, by hand, and by this crate with the
-//! generated code as it is, each built from nothing.
+//! The cost of a build: a program that lists backups by this crate, by hand, and by this crate without the generator,
+//! each built from scratch.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::{Figure, figure};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What a build has cost.
+/// The cost of a build.
 struct Cost {
     wall: f64,
     cpu: f64,
@@ -60,7 +60,7 @@ fn program(name: &str, dependencies: &str, main: &str) -> PathBuf {
     root
 }
 
-/// This crate, with the code that was generated for it in the place of the generator.
+/// This crate, with its generated code in place of the generator.
 fn without_generator() -> PathBuf {
     let root = directory("without-generator");
     let manifest = fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
@@ -103,7 +103,7 @@ fn cost(root: &Path) -> Cost {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let cargo = |arguments: &str| {
         let mut bash = Command::new("bash");
-        // Nothing of the build that this program is from.
+        // Without the settings of the build of this program.
         for (name, _) in env::vars().filter(|(name, _)| name.starts_with("CARGO_") && name != "CARGO_HOME") {
             bash.env_remove(name);
         }

@@ -24,7 +24,7 @@ struct List<T> {
     backups_links: Vec<Link>,
 }
 
-/// All backups, page by page, by the links as they are.
+/// All backups, page by page, by the unchanged links.
 pub async fn list<T: DeserializeOwned>(http: &Client, address: &str, token: &str) -> Result<Vec<T>, reqwest::Error> {
     let mut all = Vec::new();
     let mut next = Some(address.to_owned());

@@ -1,6 +1,6 @@
-//! What the speed promises are measured with: `cargo bench`, or `cargo bench -- NAME ..` for some of the
-//! figures; `--write` writes benches/README.md, or the rows of the figures that are named. Each figure is a
-//! ratio of two things measured in turn, in processes of their own, in one run.
+//! Measures the speed promises: `cargo bench`, or `cargo bench -- NAME ..` for some of the figures; `--write` writes
+//! benches/README.md, or the rows of the named figures. Each figure is a ratio of two things measured in turn, in
+//! processes of their own, in one run.
 
 mod build;
 mod details;
@@ -18,14 +18,14 @@ use serde_json::json;
 use server::{PROJECT_ID, cpu_time};
 use vbs_client::Client;
 
-/// Set in the processes that this one starts: what they are to do.
+/// Set in the processes that this one starts: their task.
 const ROLE: &str = "VBS_BENCH_ROLE";
 
 /// One figure.
 pub struct Figure {
     pub what: String,
     pub value: String,
-    /// What it has to be.
+    /// Its bound.
     pub bound: &'static str,
 }
 
@@ -35,7 +35,7 @@ fn figure(what: impl Into<String>, value: impl Into<String>, bound: &'static str
 
 type Bench = fn() -> Vec<Figure>;
 
-/// By name; those that are not run unless they are named need something besides this crate.
+/// By name; those that run only if named need something besides this crate.
 const BENCHES: &[(&str, Bench, bool)] = &[
     ("collect", collect, true),
     ("details", details, true),
@@ -82,7 +82,7 @@ fn main() {
     }
 }
 
-/// Runs all of it three times, and writes the table; or the rows of those that are named.
+/// Runs the figures three times, and writes the table, or the rows of the named ones.
 fn write(named: &[String]) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/README.md");
     let before = fs::read_to_string(path).unwrap_or_default();
@@ -139,7 +139,7 @@ impl Server {
         Self { process, address: address.trim().to_owned() }
     }
 
-    /// What it has used of the processors, and how many bytes it has sent.
+    /// The CPU time it has used, and how many bytes it has sent.
     fn stats(&self) -> (Duration, u64) {
         let response = output(&mut run(&format!("get {}/stats", self.address)));
         let (cpu, bytes) = response.trim().split_once(' ').unwrap();
@@ -160,7 +160,7 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a process reports of its listing.
+/// The report of a process about its listing.
 #[derive(Clone, Copy)]
 struct Listing {
     wall: f64,
@@ -168,7 +168,7 @@ struct Listing {
     /// The most memory that the process has had, in KiB.
     peak: f64,
     rows: usize,
-    /// What it has at the end, in KiB.
+    /// The memory at the end, in KiB.
     end: f64,
 }
 
@@ -183,7 +183,7 @@ fn report(command: &mut Command) -> Listing {
     Listing { wall: number(), cpu: number(), peak: number(), rows: number() as usize, end: number() }
 }
 
-/// Both in turn, so many times, after one that does not count.
+/// Runs both in turn `times` times, after one warm-up.
 fn pairs(times: usize, a: &str, b: &str) -> Vec<(Listing, Listing)> {
     let pair = |turn| match turn % 2 {
         0 => (listing(a), listing(b)),
@@ -205,14 +205,14 @@ fn ratio(pairs: &[(Listing, Listing)], of: fn(&Listing) -> f64) -> f64 {
     median(pairs.iter().map(|(a, b)| of(a) / of(b)).collect())
 }
 
-/// `VmHWM`, the most memory that this process has had, or `VmRSS`, what it has now.
+/// `VmHWM`, the peak memory of this process, or `VmRSS`, its current memory.
 fn memory(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// What the processes do that this one starts.
+/// The task of a process that this one starts.
 fn child(role: &[&str]) {
     let number = |text: &str| text.parse::<usize>().unwrap();
     match *role {
@@ -321,7 +321,7 @@ async fn token(keystone: &str, password: &str) -> String {
     response.headers()["x-subject-token"].to_str().unwrap().to_owned()
 }
 
-/// The same requests, and nothing done with the responses: what a client can't be faster than.
+/// The same requests without decoding the responses: the lower bound of any client.
 async fn drain(http: &reqwest::Client, url: String, limit: usize, token: &str) -> usize {
     let (mut rows, mut marker) = (0, String::new());
     loop {
@@ -501,8 +501,7 @@ fn soak() -> Vec<Figure> {
     figures
 }
 
-/// Instructions from one run to the next are as good as equal: what they add for each row is the
-/// difference between a long listing and a short one.
+/// Instructions hardly vary between runs: those per row are the difference between a long listing and a short one.
 fn instructions() -> Vec<Figure> {
     let server = Server::start(20_000, 0);
     let count = |who: &str, offset: usize| {

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 pub const SEED: u64 = 1;
 const PAGE_LIMIT: usize = 1000;
-/// What a row of the list with details has besides the summary.
+/// The fields that the list with details adds to a row.
 const DETAILS: &str = r#""status": "available", "size": 40, "object_count": 22, "availability_zone": "eu-de-01", "container": "volumes_backup", "created_at": "2026-01-01T00:00:49.000000", "updated_at": "2026-01-01T00:10:22.000000", "description": null, "fail_reason": null, "volume_id": "f320cd57-6d14-475b-b49a-ae908fb5262c", "is_incremental": true, "has_dependent_backups": false, "snapshot_id": null, "data_timestamp": "2026-01-01T00:00:49.000000", "metadata": {"tier": "gold"}, "#;
 
 struct Server {
@@ -25,7 +25,7 @@ struct Server {
     ids: Vec<String>,
     by_id: HashMap<String, usize>,
     latency: Duration,
-    /// Whether one page in a hundred has a fault.
+    /// Whether one page in a hundred fails.
     faulty: bool,
     pages: AtomicU64,
     sent: AtomicU64,
@@ -65,11 +65,10 @@ pub fn id(random: &mut fastrand::Rng) -> String {
     format!("{}-{}-4{}-8{}-{}", &digits[..8], &digits[8..12], &digits[13..16], &digits[17..20], &digits[20..])
 }
 
-/// Serves so many rows, and prints where; responses take so many milliseconds, and one page in a hundred has a
-/// fault, or none.
+/// Serves `rows` rows, and prints the address. Responses take `latency` milliseconds; one page in a hundred may fail.
 pub async fn serve(rows: usize, latency: u64, faulty: bool) {
     let socket = TcpSocket::new_v4().unwrap();
-    // Page by page, so that it need not wait for its reader.
+    // Written page by page, so that the server never waits for its reader.
     socket.set_send_buffer_size(1 << 20).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(64).unwrap();
@@ -104,7 +103,7 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
         let body = if text.starts_with("GET /stats ") {
             format!("{} {}", cpu_time().as_nanos(), server.sent.load(Ordering::Relaxed))
         } else {
-            // A timer takes a millisecond, however little it is set to.
+            // A timer takes at least a millisecond.
             if !server.latency.is_zero() {
                 sleep(server.latency).await;
             }
@@ -149,7 +148,7 @@ async fn respond(mut stream: TcpStream, server: Arc<Server>) {
 }
 
 impl Server {
-    /// What is wrong with the next page, of each kind in turn.
+    /// The fault of the next page, each kind in turn.
     fn fault(&self) -> Option<Fault> {
         let page = self.pages.fetch_add(1, Ordering::Relaxed);
         (self.faulty && page % 100 == 50).then_some(match page / 100 % 4 {
@@ -190,7 +189,7 @@ impl Server {
     }
 }
 
-/// What this process has used of the processors so far.
+/// The CPU time of this process so far.
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())

@@ -1,4 +1,4 @@
-//! An error as one line, with what to do about it.
+//! An error as one line, with a hint about what to do.
 
 use std::error::Error as StdError;
 
@@ -67,7 +67,7 @@ fn hint(error: &Error, line: &str, one: bool) -> Option<String> {
 const NOT_ACCEPTABLE: &str =
     "the service is too old for one of the options: --help has the microversion that each needs";
 
-/// None where the error's own text says what to do.
+/// None if the error's text says what to do.
 fn transport_hint(error: &Error, line: &str) -> Option<String> {
     let refused = |what: &str| line.contains("invalid peer certificate: ") && line.contains(what);
     let hint = match () {
@@ -84,7 +84,7 @@ fn transport_hint(error: &Error, line: &str) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// The proxy that the environment names for this request, and the variable that does.
+/// The environment's proxy for this request, and its variable.
 fn proxy(error: &Error) -> Option<String> {
     let url = error.source()?.downcast_ref::<reqwest::Error>()?.url()?;
     let (none, _) = variable("no_proxy").unwrap_or_default();

@@ -35,7 +35,7 @@ impl<E: Into<Box<dyn Error>>> From<E> for Stop {
     }
 }
 
-/// Where a listing that stops now can be resumed: after what is in the output.
+/// Where to resume a listing that stops now: after the last backup in the output.
 #[derive(Default)]
 struct Place {
     cursor: Option<Cursor>,
@@ -139,7 +139,7 @@ async fn list<T: Listed>(
             Ok(Some(page)) => page,
             Ok(None) => break,
             Err(error) => {
-                // Where it is known better than by the last page.
+                // The error may know a better place than the last page.
                 if let (Some(cursor), Some(better)) = (place.cursor.as_mut(), error.cursor()) {
                     cursor.clone_from(better);
                 }
@@ -170,7 +170,7 @@ async fn client(options: &Options) -> Result<(Client, Option<Cinder>), Box<dyn E
     if settings::any() {
         return Ok((Client::from_env().await?, None));
     }
-    // What is piped is backups only.
+    // Only backups go to a pipe.
     if options.format() == Format::Table && !options.count && io::stdout().is_terminal() {
         writeln!(io::stdout(), "{}", settings::NONE)?;
     } else {

@@ -17,9 +17,9 @@ Exit codes:
   130  an interruption before anything was listed
 
 Where standard output is no terminal, the table's header and total go to standard error.";
-/// The default of a service's maximum.
+/// The default of a service's maximum page size.
 const MAX_PAGE: usize = 1000;
-/// What a listing that is resumed has anew.
+/// The options that a resumed listing does not keep.
 const PLACES: [&str; 4] = ["resume", "marker", "offset", "max"];
 
 #[derive(Parser)]
@@ -63,7 +63,7 @@ pub struct Options {
     /// The contract's parameters, by their names on the wire.
     #[arg(skip)]
     parameters: Vec<(&'static str, String)>,
-    /// The options as they were given, but for the place where the listing starts and its end.
+    /// The options as given, except those of the start and the end of the listing.
     #[arg(skip)]
     given: Vec<String>,
 }
@@ -116,11 +116,11 @@ impl Options {
         self.parameters.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
     }
 
-    /// Sets on a request what the options say.
+    /// Sets the options on a request.
     pub fn narrow<T>(&self, request: ListBackups<T>) -> Result<ListBackups<T>, Error> {
         let mut request = request.concurrency(self.concurrency);
         if let Some(max) = self.max {
-            // No more than is printed. A --limit that is given comes later.
+            // Not more than is printed. A given --limit is set later, and wins.
             request = request.prefetch(false).parameter("limit", &max.min(MAX_PAGE).to_string())?;
         }
         for (name, value) in &self.parameters {
@@ -149,7 +149,7 @@ fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it is not a whole number from 1 on".to_owned())
 }
 
-/// An option as it is on the command line, if it is there.
+/// An option as given on the command line.
 fn words(option: &Arg, matches: &ArgMatches) -> Vec<String> {
     let name = option.get_id().as_str();
     let (Some(ValueSource::CommandLine), Some(long)) = (matches.value_source(name), option.get_long()) else {
@@ -163,9 +163,9 @@ fn words(option: &Arg, matches: &ArgMatches) -> Vec<String> {
     }
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell.
 fn quoted(word: &str) -> String {
-    // Only a NUL can't be quoted, which no argument has.
+    // Only a NUL can't be quoted, and no argument has one.
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }
 

@@ -9,7 +9,7 @@ use vbs_client::{FieldKind, Page, Row};
 use crate::options::{Format, Options};
 use crate::table::Table;
 
-/// A backup of any list. Its fields are known by the contract only.
+/// A backup of any list. Only the contract knows its fields.
 pub trait Listed: Row + Serialize {}
 
 impl<T: Row + Serialize> Listed for T {}
@@ -19,7 +19,7 @@ pub struct Output {
     table: Table,
     /// The columns of CSV.
     columns: Vec<&'static str>,
-    /// Whether the header of CSV is still to be printed.
+    /// Whether the header of CSV was not printed yet.
     header: bool,
     total: usize,
     count: Option<u64>,
@@ -29,7 +29,7 @@ pub struct Output {
 
 impl Output {
     pub fn new<T: Listed>(options: &Options) -> Self {
-        // A list, such as that of links, is of no use in a cell.
+        // A list, such as that of links, is useless in a cell.
         let columns = T::fields().iter().filter(|field| field.kind() != FieldKind::List);
         Self {
             format: options.format(),
@@ -92,7 +92,7 @@ impl Output {
         Ok(out)
     }
 
-    /// Prints what comes after the last page. There may be more backups than were printed.
+    /// Prints the end of the output. `has_more`: there may be more backups than were printed.
     pub fn end(self, has_more: bool) -> io::Result<()> {
         match self.format {
             Format::Table => {
@@ -129,7 +129,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// Prints a line that is no backup: what is piped is backups only.
+/// Prints a line that is no backup: only backups go to a pipe.
 pub fn aside(line: &str) -> io::Result<()> {
     if io::stdout().is_terminal() { writeln!(io::stdout(), "{line}") } else { writeln!(io::stderr(), "{line}") }
 }

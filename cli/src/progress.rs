@@ -1,5 +1,5 @@
-//! What shows on standard error, where that is a terminal, while there is nothing else to see: a bar once a listing
-//! takes more than a second, and why a request waits.
+//! Progress on standard error, if that is a terminal: a bar once a listing takes more than a second, and why a request
+//! waits.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use crate::waiting::{self, style};
 
 pub struct Progress {
     bar: ProgressBar,
-    /// How many backups match the filters, once that is known; where it was requested.
+    /// How many backups match the filters, once that is known; if it was requested.
     count: Option<Arc<OnceLock<u64>>>,
-    /// How many of those are skipped, where that can be known.
+    /// How many of those are skipped, if that is known.
     skipped: Option<u64>,
     max: Option<u64>,
     listed: u64,
@@ -32,7 +32,7 @@ impl Progress {
         Self { bar, count: None, skipped: offset.filter(|_| from_start), max, listed: 0, start: Instant::now() }
     }
 
-    /// Prints what may go to the same terminal.
+    /// Prints to what may be the same terminal.
     pub fn hide<R>(&self, print: impl FnOnce() -> R) -> R {
         waiting::end(&self.bar);
         self.bar.suspend(print)

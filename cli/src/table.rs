@@ -5,7 +5,7 @@ use serde_json::Value;
 use vbs_client::jiff::Timestamp;
 use vbs_client::{Field, FieldKind};
 
-/// What an id is shortened to at least: enough to tell backups apart.
+/// The minimum length of a shortened id: enough to tell backups apart.
 const SHORT_ID: usize = 9;
 const GAP: usize = 2;
 
@@ -16,7 +16,7 @@ struct Column {
     unit: Option<&'static str>,
     /// None of an id and a name.
     kind: Option<FieldKind>,
-    /// At least that of usual cells: those of the first page may be narrower than later ones.
+    /// At least the width of usual cells: those of the first page may be narrower than later ones.
     width: usize,
 }
 
@@ -24,7 +24,7 @@ impl Column {
     const ID: Self = Self { field: "id", title: "ID", unit: None, kind: None, width: 36 };
     const NAME: Self = Self { field: "name", title: "NAME", unit: None, kind: None, width: 4 };
 
-    /// Where the contract marks the field as one that has a column.
+    /// The column of a field that the contract marks.
     fn of(field: &Field) -> Option<Self> {
         let (title, kind) = (field.column()?, Some(field.kind()));
         let usual = match field.kind() {
@@ -65,7 +65,7 @@ impl Column {
 
 pub struct Table {
     columns: Vec<Column>,
-    /// What a line may take, where that is limited.
+    /// The maximum width of a line, if there is one.
     room: Option<usize>,
     has_header: bool,
 }
@@ -79,7 +79,7 @@ impl Table {
         Self { columns: columns.collect(), room, has_header: false }
     }
 
-    /// The header, unless it was returned before. These rows decide how wide the columns are.
+    /// The header, the first time. These rows decide the widths of the columns.
     pub fn header(&mut self, rows: &[Value]) -> Option<String> {
         if std::mem::replace(&mut self.has_header, true) {
             return None;
@@ -91,7 +91,7 @@ impl Table {
         if let Some(room) = self.room {
             let gaps = GAP * self.columns.len().saturating_sub(1);
             let total = gaps + self.columns.iter().map(|column| column.width).sum::<usize>();
-            // Whoever looks for a backup looks for its name.
+            // The name gets the most room: people search for it.
             if let Some(id) = self.columns.first_mut() {
                 id.width = id.width.saturating_sub(total.saturating_sub(room)).max(SHORT_ID);
             }

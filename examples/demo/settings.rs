@@ -1,11 +1,11 @@
-//! Whether there are settings of a cloud, so that nobody gets made-up backups in place of an error in theirs.
+//! Whether there are settings of a cloud: an error in them must not end in demo data.
 
 use vbs_client::Error;
 use vbs_client::keystone::Credentials;
 
 pub const NONE: &str = "demo data: no OS_* or VBS_* variable is set, and there is no clouds.yaml";
 
-/// Whether anything is set, be it incomplete.
+/// Whether anything is set, even if it is incomplete.
 pub fn any() -> bool {
     let is_ours = |name: &str| name.starts_with("OS_") || name.starts_with("VBS_");
     if std::env::vars_os().any(|(name, value)| is_ours(&name.to_string_lossy()) && !value.is_empty()) {

@@ -1,4 +1,4 @@
-//! clouds.yaml: whatever it is, it is read or refused, and neither way shows a secret.
+//! clouds.yaml: any file is read or refused, and neither shows a secret.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};

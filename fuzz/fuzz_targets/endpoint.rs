@@ -12,7 +12,7 @@ fuzz_target!(|endpoint: String| {
     assert!(left.username().is_empty() && left.password().is_none() && left.query().is_none() && left.fragment().is_none());
     assert!(!base.ends_with('/'));
     assert_eq!(vbs_client::fuzzing::endpoint(&base).unwrap(), (base.clone(), None));
-    // With the project id it is found again as it was.
+    // With the project id, the same endpoint is found.
     if let Some(project_id) = project_id {
         let whole = format!("{base}/v3/{project_id}");
         assert_eq!(vbs_client::fuzzing::endpoint(&whole).unwrap(), (base, Some(project_id)));

@@ -1,4 +1,4 @@
-//! An error's body: whatever it is, what is shown of it is one short line of plain text.
+//! An error's body: any body is shown as one short line of plain text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

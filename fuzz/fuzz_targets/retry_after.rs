@@ -1,4 +1,4 @@
-//! A `Retry-After`: it is read as what it plainly means, or not at all.
+//! A `Retry-After`: it is read correctly, or not at all.
 #![no_main]
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ fuzz_target!(|value: &[u8]| {
     let Some(delay) = vbs_client::fuzzing::retry_after(header) else { return };
     let value = std::str::from_utf8(value).unwrap();
     if value.trim_start().starts_with(|c: char| c.is_ascii_alphabetic()) {
-        // A date, which begins with its day of the week, and has four digits for its year.
+        // A date begins with the day of the week and has a year of four digits.
         assert!(delay < Duration::from_secs(10_000 * 366 * 24 * 3600));
         return;
     }
@@ -25,6 +25,6 @@ fuzz_target!(|value: &[u8]| {
     let seconds = number[..digits].parse().unwrap_or(u64::MAX);
     assert!(digits > 0 && delay.subsec_nanos() == 0);
     assert!(delay.as_secs() == seconds || delay.as_secs() == seconds.saturating_add(1), "{delay:?}");
-    // And whatever else follows it.
+    // And any text after it.
     assert_eq!(read(&format!("{value}, 7")), Some(delay));
 });

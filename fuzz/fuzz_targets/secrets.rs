@@ -1,4 +1,4 @@
-//! A text that a token, or a part of it, has come back in: it is withheld, whatever is around it.
+//! A text that contains a token or a part of it: it is withheld, whatever is around it.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -46,7 +46,7 @@ impl Encoding {
     }
 }
 
-/// The texts in which a part would be seen: as it is, without blanks, and unescaped.
+/// The texts in which a part is searched for: unchanged, without blanks, and unescaped.
 fn views(text: &str) -> [String; 3] {
     let unescape = |text: &str, start: &str, digits: usize| {
         let mut pieces = text.split(start);

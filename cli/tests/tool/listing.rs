@@ -17,7 +17,7 @@ fn without_settings_it_lists_demo_data() {
     let (code, out, err) = run(&[]);
     assert_eq!((code, out.lines().count()), (Some(0), 3002));
     assert!(out.starts_with("1d1139d8-8989-49d3-8aa1-83eb691e6db2  -\n"), "{}", out.lines().next().unwrap());
-    // What is piped is backups only.
+    // Only backups go to a pipe.
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(lines.len(), 3, "{err}");
     assert!(lines[0].starts_with("demo data"), "{err}");

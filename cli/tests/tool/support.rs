@@ -19,7 +19,7 @@ use server::Server;
 pub const TOKEN: &str = "gAAAAABl-not-a-real-token-but-as-secret";
 pub const PROJECT_ID: &str = "b23b579f08c84228b9b4673c46f0c442";
 
-/// The tool, without the settings of whoever runs the tests, in a folder that has none.
+/// The tool, without the settings of the user who runs the tests.
 pub fn tool() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vbs-backups"));
     let is_setting = |name: &str| name.starts_with("OS_") || name.starts_with("VBS_") || name == "XDG_CONFIG_HOME";

@@ -9,8 +9,8 @@ use rcgen::generate_simple_self_signed;
 use crate::support::tls::TlsServer;
 use crate::support::tool;
 
-/// What the tool prints, with the certificates of the machine, where the environment or a cloud's entry in
-/// clouds.yaml has these settings. `CERT` and `OTHER` are files with the server's certificate and with another one.
+/// The tool's output with these settings in the environment or in a cloud's entry in clouds.yaml. `CERT` and `OTHER`
+/// are files with the server's certificate and with another one.
 async fn with_settings(server: &TlsServer, entry: Option<&str>, variables: &[(&str, &str)]) -> Result<String, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{}", server.address.port()));
     let other = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem();
@@ -53,7 +53,7 @@ async fn cacert_verify_and_insecure_do_what_they_say() {
         (Some("verify: false"), &[]),
         (Some("insecure: true"), &[]),
         (Some("insecure: yes, cacert: OTHER"), &[]),
-        // What the entry lacks is taken from the environment.
+        // The environment fills what the entry lacks.
         (Some("verify: true"), &[("OS_CACERT", "CERT")]),
         (None, &[("OS_CACERT", "CERT")]),
         (None, &[("OS_INSECURE", "True")]),
@@ -66,7 +66,7 @@ async fn cacert_verify_and_insecure_do_what_they_say() {
         (Some("verify: true"), &[][..]),
         (Some("cacert: OTHER"), &[]),
         (Some("verify: true, insecure: false"), &[]),
-        // With a named cloud, this variable does not count.
+        // With a named cloud, this variable has no effect.
         (Some("verify: true"), &[("OS_INSECURE", "1")]),
         (None, &[]),
         (None, &[("OS_CACERT", "OTHER")]),
@@ -74,7 +74,7 @@ async fn cacert_verify_and_insecure_do_what_they_say() {
     ] {
         let error = with_settings(&server, entry, variables).await.unwrap_err();
         assert!(error.contains("invalid peer certificate: "), "{entry:?} {variables:?}: {error}");
-        // What to do is there once.
+        // The hint is printed once.
         assert!(error.matches("OS_CACERT").count() <= 1 && !error.contains("hint"), "{error}");
     }
 }
