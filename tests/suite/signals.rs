@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use opentelemetry::trace::{SpanKind, Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
+use tokio::time::sleep;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+use vbs_client::mock::rows;
 
 use crate::support::process::{in_own_process, runtime};
 use crate::support::server::{Reply, Server, closing};
@@ -139,4 +144,34 @@ async fn events() {
     let others: Vec<_> = trace.lines().filter(|line| !attempts.contains(line)).map(str::trim_start).collect();
     let starts = ["INFO vbs_client::token: ", "WARN vbs_client::retry: ", "WARN vbs_client::retry: "];
     assert!(others.len() == 3 && others.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{others:?}");
+}
+
+/// A page that is waited for is decoded by who waits for it, one that nobody waits for yet by a task: a page is
+/// traced where it is decoded.
+#[test]
+fn a_page_is_decoded_where_it_is_waited_for() {
+    struct Places(mpsc::Sender<bool>);
+
+    impl<S: Subscriber> Layer<S> for Places {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            if event.metadata().target() == "vbs_client::request" {
+                self.0.send(tokio::task::try_id().is_some()).unwrap();
+            }
+        }
+    }
+
+    in_own_process(|| {
+        let (sender, places) = mpsc::channel();
+        tracing_subscriber::registry().with(Places(sender)).init();
+        runtime(true).block_on(async {
+            for (pause, by_tasks) in [(0, [false; 3]), (20, [false, true, true])] {
+                let server = Server::slow_model(rows(25), Duration::from_millis(10)).await;
+                let mut pages = server.client().list_backups().limit(10).pages();
+                while pages.try_next().await.unwrap().is_some() {
+                    sleep(Duration::from_millis(pause)).await;
+                }
+                assert_eq!(places.try_iter().collect::<Vec<_>>(), by_tasks, "after {pause} ms");
+            }
+        });
+    });
 }
