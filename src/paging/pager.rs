@@ -30,8 +30,6 @@ pub(crate) struct Pager<T> {
     count: Option<u64>,
     followed: Followed,
     empty_pages: u32,
-    /// Whether rows of the last page were not yielded again.
-    dropped_rows: bool,
     pub(crate) last_pages: LastPages,
     pub(crate) already_yielded: AlreadyYielded,
     position: Position,
@@ -71,7 +69,6 @@ impl<T: Row> Pager<T> {
             count: None,
             followed,
             empty_pages: 0,
-            dropped_rows: false,
             last_pages: LastPages::new(start),
             already_yielded: AlreadyYielded::default(),
             position: Position::Start,
@@ -135,7 +132,7 @@ impl<T: Row> Pager<T> {
         if leads_back || !self.followed.insert(Some(next)) {
             return end("the next links form a cycle");
         }
-        self.empty_pages = if response.backups.is_empty() && !self.dropped_rows { self.empty_pages + 1 } else { 0 };
+        self.empty_pages = if response.backups.is_empty() { self.empty_pages + 1 } else { 0 };
         if self.empty_pages >= MAX_EMPTY_PAGES {
             return end(&format!("the last {MAX_EMPTY_PAGES} pages were empty"));
         }
@@ -256,7 +253,6 @@ impl<T: Row> Pager<T> {
             self.already_yielded.forget(&displaced);
         }
         response.backups.drain(..rows_to_drop);
-        self.dropped_rows = rows_to_drop > 0;
         Ok(())
     }
 
