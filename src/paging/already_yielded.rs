@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use crate::transport::Row;
 
-/// The most rows that are kept.
+/// The maximum number of rows kept.
 const MAX_ROWS: usize = 100_000;
 
-/// Rows that were yielded, and that come after the place where a listing continued when its marker was deleted.
-/// They stay here until a later page has shown that the listing is past them.
+/// Yielded rows after the place where a listing continued when its marker was deleted. They are kept until a later page
+/// shows that the listing is past them.
 #[derive(Default)]
 pub(crate) struct AlreadyYielded {
     rows: HashMap<String, Place>,
@@ -23,7 +23,7 @@ struct Place {
 }
 
 impl AlreadyYielded {
-    /// Adds the rows of a recovery: their ids in the list's order, a line each. The error states why it can't.
+    /// Adds the rows of a recovery: their ids in the list's order, one per line. The error states why it can't.
     pub(crate) fn add(&mut self, ids: &str) -> Result<(), String> {
         self.recoveries += 1;
         let recovery = self.recoveries;
@@ -34,7 +34,7 @@ impl AlreadyYielded {
         Ok(())
     }
 
-    /// How many of a page's rows are not to be yielded: all up to the last one that was. What has been in the list
+    /// How many of a page's rows to drop: all up to the last one that was yielded. A row that has been in the list
     /// throughout and comes before that one was yielded, too.
     pub(crate) fn rows_to_drop<T: Row>(&self, rows: &[T]) -> usize {
         if self.rows.is_empty() {

@@ -27,7 +27,7 @@ pub(crate) fn check<T: Row>(rows: &[T], query: &Query, last_pages: Option<&LastP
         return Err("the page does not start after its marker".to_owned());
     }
     let Some(last_pages) = last_pages else { return Ok(()) };
-    // A server that drops the query starts with it again.
+    // A server that drops the query sends the first page again.
     if last_pages.first_of_listing.as_ref().is_some_and(|first| ids.contains(first.as_str())) {
         return Err("the page starts the listing again".to_owned());
     }

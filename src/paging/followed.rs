@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// The next links that were followed, and the rows that their pages started with: a hash of each.
+/// Hashes of the followed next links, and of the first rows of their pages.
 #[derive(Default)]
 pub(crate) struct Followed {
     hashes: HashSet<u64>,
@@ -11,7 +11,7 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    /// Whether it was not there yet.
+    /// Whether it is new.
     pub(crate) fn insert(&mut self, link_or_row: impl Hash) -> bool {
         self.hashes.insert(self.hasher.hash_one(link_or_row))
     }

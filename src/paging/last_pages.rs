@@ -2,7 +2,7 @@
 
 use crate::transport::Row;
 
-/// The most candidates of one page: more than 12 rows are tried further and further apart.
+/// The maximum of candidates of one page. Of more than 12 rows, they are further and further apart.
 const MAX_CANDIDATES: usize = 12;
 
 /// Where a page can be requested.
@@ -18,9 +18,9 @@ pub(crate) enum Start {
 pub(crate) struct LastPages {
     /// The id of the first row of the listing.
     pub(crate) first_of_listing: Option<String>,
-    /// Where the first row of the two pages can be found; none where an offset of the caller's leads there.
+    /// Where the first row of the two pages can be requested; none if the caller's offset leads there.
     start: Option<Start>,
-    /// The ids of each page, a line each: one text, because a string each takes more memory and time.
+    /// The ids of each page, one per line: a string for each takes more memory and time.
     previous: String,
     last: String,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Candidate {
     pub(crate) later: usize,
 }
 
-/// No id has a line break: those are refused.
+/// No id has a line break: such ids are refused.
 fn lines(ids: &str) -> impl DoubleEndedIterator<Item = &str> {
     ids.split_terminator('\n')
 }
@@ -82,7 +82,7 @@ impl LastPages {
         candidates
     }
 
-    /// Removes the rows after a candidate, and returns their ids, a line each.
+    /// Removes the rows after a candidate, and returns their ids, one per line.
     pub(crate) fn remove_after(&mut self, candidate: &Candidate) -> String {
         let mut ids = std::mem::take(&mut self.previous);
         let in_previous = lines(&ids).count();
@@ -98,7 +98,7 @@ impl LastPages {
         } else {
             self.last = ids;
         }
-        // A removed row comes again, which is no error.
+        // A removed row may come again: that is no error.
         self.first_of_listing = self.first_of_listing.take().filter(|first| !lines(&removed).any(|id| id == first));
         removed
     }

@@ -11,7 +11,7 @@ use crate::generated::parameters::LIMIT;
 use crate::query::{List, Microversion, Page, Query};
 use crate::transport::{Get, Request, RetryPolicy, Row, Transport};
 
-/// The most concurrent requests of one listing.
+/// The maximum of concurrent requests of one listing.
 const MAX_CONCURRENCY: usize = 1000;
 
 /// What to list, and how.
@@ -50,7 +50,7 @@ impl<T> Listing<T> {
         }
     }
 
-    /// The lowest microversion in which all parameters work; none if every one works.
+    /// The lowest microversion in which all parameters work; none if they work in every one.
     pub(crate) fn microversion(&self) -> Option<Microversion> {
         self.transport.microversion(&self.operation, &self.query, self.microversion)
     }

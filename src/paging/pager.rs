@@ -11,18 +11,18 @@ use crate::generated::parameters::{OFFSET, WITH_COUNT};
 use crate::query::{Cursor, Page, Query, Value};
 use crate::transport::{Row, Spawned};
 
-/// The size of a page as long as the service has not shown another one: Cinder's default maximum.
+/// The assumed size of a page until the service shows another one: Cinder's default maximum.
 const DEFAULT_MAX_LIMIT: u64 = 1000;
 
-/// The most empty pages in a row.
+/// The maximum of consecutive empty pages.
 const MAX_EMPTY_PAGES: u32 = 1000;
 
 /// All pages of a listing, in order.
 ///
-/// The listing's query is always that of the page after the last row yielded. Pages further on are requested
-/// by offset from there (Cinder counts it from the marker), each starting with the last row of the page before
-/// it. Such a page counts only if it does start with that row: then it is what a marker would have led to.
-/// Rows are ordered by what never changes of them, so it does not matter which page was read first.
+/// The listing's query is always that of the page after the last row yielded. Pages further on are requested by offset
+/// from there (Cinder counts it from the marker), each starting with the last row of the page before it. Such a page is
+/// used only if it does start with that row: then it is the page after the marker. Rows are ordered by fields that
+/// never change, so it does not matter which page was read first.
 pub(crate) struct Pager<T> {
     pub(crate) listing: Listing<T>,
     /// The number of the next page, from 1.
@@ -40,20 +40,20 @@ pub(crate) struct Pager<T> {
     new_rows: u64,
     /// How many rows a full page has; 0 where that is not known.
     page_size: u64,
-    /// What goes on in the background as long as there are pages to fetch.
+    /// The renewal of tokens in the background, as long as there are pages to fetch.
     background: Option<Spawned<()>>,
 }
 
 enum Position {
     Start,
     Middle,
-    /// The last page was yielded; with the error that follows it, if any.
+    /// The last page was yielded; with the error after it, if any.
     End(Option<Error>),
 }
 
 impl<T: Row> Pager<T> {
     pub(crate) fn new(mut listing: Listing<T>) -> Self {
-        // Chosen once: all pages of a listing follow the same rules, also those without the count.
+        // Chosen once: all pages of a listing have the same microversion, also those without the count.
         listing.microversion = listing.microversion();
         let query = &listing.query;
         let marker = query.marker().map(str::to_owned);
@@ -92,7 +92,7 @@ impl<T: Row> Pager<T> {
         let mut response = self.fetch_next().await?;
         if matches!(self.position, Position::Start) {
             self.count = response.count;
-            // The server would count again for every page, and add an empty one at the end.
+            // With it, the server would count for every page, and add an empty one at the end.
             self.listing.query.remove(&WITH_COUNT);
         }
         response.count = self.count;
@@ -165,7 +165,7 @@ impl<T: Row> Pager<T> {
                     self.record_size(&page, size);
                     return Ok(response);
                 }
-                // The marker that its offset counts from may be gone, or the service refuses such an offset.
+                // The marker of its offset may be deleted, or the service refuses such an offset.
                 Err(error @ Error::Status { .. }) if page.overlaps && !error.is_retryable() => {}
                 Err(error) if self.marker_was_deleted(&error) => {
                     self.read_ahead.pages.clear();
@@ -194,7 +194,7 @@ impl<T: Row> Pager<T> {
 
     /// Requests pages after those in flight, as many as there is room for.
     fn fill_read_ahead(&mut self) {
-        // A page of one row, which it shares with the one before it, would add nothing.
+        // A page of one row would only have the shared row.
         while self.page_size > 1 && self.read_ahead.has_room() {
             let mut query = self.listing.query.clone();
             let Ok(new_rows) = i64::try_from(self.new_rows) else { return };
@@ -217,7 +217,7 @@ impl<T: Row> Pager<T> {
         InFlightPage { request, overlaps, new_rows, attempt }
     }
 
-    /// Checks that a page follows the last row yielded, keeps it, and drops what is not to be yielded of it.
+    /// Checks that a page follows the last row yielded, keeps it, and drops the rows that were yielded before.
     pub(crate) fn accept(&mut self, response: &mut Page<T>) -> Result<(), Error> {
         let query = &self.listing.query;
         let by_marker = query.marker().is_some() && query.offset() == 0;
@@ -256,8 +256,8 @@ impl<T: Row> Pager<T> {
         Ok(())
     }
 
-    /// Records the size of a page; later pages are requested with it. Where it is not as requested, none of the
-    /// pages in flight can follow.
+    /// Records the size of a page; later pages are requested with it. If it is not as requested, no page in flight can
+    /// follow.
     fn record_size(&mut self, page: &InFlightPage<T>, size: usize) {
         self.page_size = size as u64;
         let new_rows = self.page_size.saturating_sub(u64::from(page.overlaps));

@@ -7,23 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::query::{List, Page};
 use crate::transport::{Begun, Outcome, Request, Row, Transport};
 
-/// The most successful pages that it takes to raise the concurrency by one.
+/// The maximum of successful pages before the concurrency is raised by one.
 const MAX_SUCCESSES_NEEDED: usize = 64;
 
 /// The pages in flight, in their order, and the state of the congestion control. Dropping it cancels them.
 pub(crate) struct ReadAhead<T> {
     pub(crate) pages: VecDeque<InFlightPage<T>>,
-    /// The concurrency that the caller has set, and the present one.
+    /// The concurrency that the caller has set, and the current one.
     max_concurrency: usize,
     concurrency: usize,
-    /// Pages since the concurrency was changed, and how many it takes to raise it.
+    /// Successful pages since the concurrency was changed, and how many raise it.
     successes: usize,
     successes_needed: usize,
     /// Whether a page in flight met a transient fault.
     throttled: Arc<AtomicBool>,
 }
 
-/// A page to fetch, and its first attempt where that has begun.
+/// A page to fetch, and its first attempt if that has begun.
 pub(crate) struct InFlightPage<T> {
     pub(crate) request: Request<List<T>>,
     /// Whether it begins with the last row of the page before it.
@@ -58,11 +58,11 @@ impl<T: Row> ReadAhead<T> {
         })
     }
 
-    /// Whether there is room for one more, besides the page that is waited for or was just yielded.
+    /// Whether there is room for one more, besides the awaited page or the one just yielded.
     pub(crate) fn has_room(&mut self) -> bool {
         if self.throttled.swap(false, Ordering::Relaxed) {
             self.slow_down();
-            // A rate limit that was met once will be met again.
+            // A rate limit that was met once is likely met again.
             self.successes_needed = (self.successes_needed * 2).min(MAX_SUCCESSES_NEEDED);
         }
         self.pages.len() + 1 < self.concurrency

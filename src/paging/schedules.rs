@@ -1,11 +1,11 @@
 //! Every schedule of changes to a list during a listing: the list is right, or there is an error.
 //!
-//! The pager is the real one; the service is `mock::respond`, called in place of a connection. Before each response
-//! the tests choose what happens to the list, so that each run of a listing is one path through a tree of choices,
-//! and all paths are taken. Where the listing has seen the same responses and the list is the same, the rest is the
-//! same, too, and runs once.
+//! The pager is the real one; the service is `mock::respond`, called in place of a connection. Before each response the
+//! tests choose a change of the list: each run of a listing is one path through a tree of choices, and all paths are
+//! taken. If two paths have the same responses and the same list, the rest is the same and runs once.
 //!
-//! `SCHEDULES=all` runs the whole; by default, a part that takes less than a minute. `CONTRIBUTING.md` has the command.
+//! `SCHEDULES=all` runs the whole tree; the default is a part that takes less than a minute. `CONTRIBUTING.md` has the
+//! command.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -59,7 +59,7 @@ impl World {
         Self { rows, stayed, deleted: HashSet::new(), inserted: 0 }
     }
 
-    /// Rows that were inserted are not changed again: nothing is promised of them.
+    /// Inserted rows are not changed again: nothing is promised of them.
     fn changes(&self) -> Vec<Change> {
         let mut changes = vec![Change::Nothing, Change::InsertNewest];
         for (place, (id, _)) in self.rows.iter().enumerate().filter(|(_, (id, _))| id.starts_with('r')) {
@@ -106,7 +106,7 @@ impl World {
     }
 }
 
-/// The choices of one run, and how many there were each time.
+/// The choices of one run, and the number of options of each.
 #[derive(Default)]
 struct Tape {
     choices: Vec<(usize, usize)>,
@@ -128,7 +128,7 @@ impl Tape {
         choice
     }
 
-    /// Goes on to the next run, if there is one.
+    /// Continues with the next run, if there is one.
     fn advance(&mut self) -> bool {
         self.at = 0;
         while let Some((choice, options)) = self.choices.pop() {
@@ -150,9 +150,9 @@ struct Run {
     /// All requests and responses.
     history: DefaultHasher,
     seen: HashSet<u64>,
-    /// The rest of this run was run before.
+    /// The rest of this run is known from an earlier run.
     is_known: bool,
-    /// What the mock responds with these rows to this query: it takes most of the time.
+    /// The mock's responses by rows and query: they take most of the time.
     responses: HashMap<u64, (u16, String)>,
 }
 
@@ -207,7 +207,7 @@ impl Listed for BackupDetail {
 fn client() -> Client {
     let builder = Client::builder("http://192.0.2.1").project_id(mock::PROJECT_ID).token("token");
     let builder = builder.retry(RetryPolicy::none()).http(|http| {
-        // The platform's certificates would be read each time.
+        // Does not read the platform's certificates each time.
         #[cfg(feature = "rustls")]
         let http = http.tls_certs_only([]);
         http.no_proxy()
@@ -233,7 +233,7 @@ fn list<T: Listed>(client: &Client, config: &Config) -> (Vec<Vec<String>>, Optio
     })
 }
 
-/// Checks what was listed of a list that had `config.rows` rows at first. The error states what is wrong.
+/// Checks the listing of a list that had `config.rows` rows at first. The error states what is wrong.
 fn check(world: &World, config: &Config, pages: &[Vec<String>], error: Option<&Error>) -> Result<(), String> {
     let listed: Vec<&String> = pages.iter().flatten().collect();
     if listed.iter().collect::<HashSet<_>>().len() < listed.len() {
@@ -341,7 +341,7 @@ fn every_schedule_of_changes_yields_a_right_list() {
     let (rows, changes) = if all() { (3..=6, 4) } else { (3..=4, 2) };
     let runs = in_parallel(configs(rows), |client, config| {
         let mut runs = explore::<Backup>(client, &config, changes);
-        // Both lists have the same pager, so the part runs the second one at one concurrency only.
+        // Both lists have the same pager: the part runs the second one at one concurrency only.
         if all() || config.concurrency == 2 {
             runs += explore::<BackupDetail>(client, &config, changes);
         }
@@ -351,14 +351,14 @@ fn every_schedule_of_changes_yields_a_right_list() {
     println!("{runs} runs");
 }
 
-/// A clean-up job deletes all rows that were listed but for some, while rows among them come back.
+/// A clean-up job deletes all listed rows except some, while rows among them come back.
 #[derive(Clone, Debug)]
 struct CleanUp {
     config: Config,
     /// After this page.
     page: usize,
     survivors: Vec<usize>,
-    /// This many rows just after this one, which did not fit the filter before.
+    /// This many rows that did not fit the filter before, just after this one.
     restored: Option<(usize, usize)>,
 }
 
@@ -420,7 +420,7 @@ fn every_clean_up_yields_a_right_list() {
             for page in 1..=3 {
                 let listed = rows.min(page * limit);
                 for survivors in subsets(listed, at_most) {
-                    // After the first survivor, as many rows as fill a page, or a few.
+                    // After the first survivor, a page full of rows, or a few.
                     let first = survivors.first().copied().unwrap_or(0);
                     for restored in [None, Some((first, limit)), Some((first, 3))] {
                         let config = Config { rows, limit: limit as u32, concurrency, prefetch, reordered: false };

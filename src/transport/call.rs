@@ -47,7 +47,7 @@ pub(crate) trait Traced {
 }
 
 impl<O: Operation> Call<'_, O> {
-    /// Sends the request and reads its response. What is `read` of it can be an error, too.
+    /// Sends the request and reads its response with `read`, which can fail, too.
     pub(crate) async fn send<T: Traced>(
         &self,
         read: impl FnOnce(Received<'_, O::Body>) -> Result<T, Error>,
@@ -55,7 +55,7 @@ impl<O: Operation> Call<'_, O> {
         self.trace(self.exchange(read)).await
     }
 
-    /// The headers of the request that the contract's parameters do not have.
+    /// The headers of the request that are no parameters of the contract.
     fn headers(&self) -> HeaderMap {
         // Two numbers and a point are always a valid header value.
         let microversion = self.microversion.and_then(|version| version.to_header().try_into().ok());
@@ -86,7 +86,7 @@ impl<O: Operation> Call<'_, O> {
         (head.map(|head| head.status), result.map_err(Failure::from))
     }
 
-    /// The error of a response that is not what it should be, or of a request without a response.
+    /// The error of an unexpected response, or of a request without a response.
     async fn error(&self, error: progenitor_client::Error, head: Option<&Head>, request_id: Option<String>) -> Error {
         use progenitor_client::Error as Generated;
         match error {
@@ -116,7 +116,7 @@ impl<O: Operation> Call<'_, O> {
                 let marker = self.operation.query().and_then(Query::marker);
                 fault::of_status(response, request_id, marker, self.secrets).await
             }
-            // The values were checked before, more strictly, and build.rs leaves no response for the first one.
+            // Unreachable: the values were checked before, and build.rs leaves no error responses.
             Generated::ErrorResponse(_) | Generated::InvalidRequest(_) | Generated::Custom(_) => {
                 Error::InvalidRequest { parameter: "request".to_owned(), reason: "it can't be built".to_owned() }
             }

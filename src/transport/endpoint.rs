@@ -4,11 +4,11 @@ use reqwest::Url;
 
 use super::secrets::WITHHELD;
 
-/// The address up to where the contract's path begins, and the project id, if the endpoint has it. The error is what
-/// a sentence says of the address, such as "has no host".
+/// The address up to the contract's path, and the project id, if the endpoint has it. The error completes a sentence
+/// about the address, such as "has no host".
 pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), String> {
     let refuse = |reason: &str| Err(reason.to_owned());
-    // The URL parser would correct all of these, perhaps to another host.
+    // The URL parser would correct these, perhaps to another host.
     let Some((scheme, rest)) = endpoint.split_once("://") else {
         return refuse("does not begin with https:// or http://");
     };
@@ -44,7 +44,7 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), String> 
         }
         base => (base, None),
     };
-    // In front of the API's version, a gateway may have one of its own: `/api/v1/cinder/v3`.
+    // A gateway may have a version of its own in front: `/api/v1/cinder/v3`.
     let versions =
         if base.len() == segments.len() { base } else { base.get(base.len().saturating_sub(1)..).unwrap_or_default() };
     if base.iter().any(|segment| segment.is_empty()) || versions.iter().any(|segment| is_version(segment)) {
@@ -54,7 +54,7 @@ pub(crate) fn parse(endpoint: &str) -> Result<(String, Option<String>), String> 
     Ok((base.iter().fold(origin, |address, segment| address + "/" + segment), project_id))
 }
 
-/// Whether a segment is a version of the API. Some catalogs have an older one than is used here.
+/// Whether a segment is a version of the API. Some catalogs have an older one.
 fn is_api_version(segment: &str) -> bool {
     ["v1", "v2", "v3"].contains(&segment)
 }
@@ -66,7 +66,7 @@ fn is_version(segment: &str) -> bool {
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
-/// An address as it can be shown: one that has a user name may have a password, too.
+/// An address that can be shown: one with a user name may have a password, too.
 pub(crate) fn shown(address: &str) -> &str {
     if address.contains('@') { WITHHELD } else { address }
 }

@@ -1,4 +1,4 @@
-//! What a failed response states: the shapes of a fault, and the errors that are made of them.
+//! The shapes of a fault in a failed response, and the errors made of them.
 
 use std::error::Error as StdError;
 
@@ -13,10 +13,10 @@ use crate::error::causes;
 use crate::generated::X_OPENSTACK_REQUEST_ID;
 use crate::{Error, Fault};
 
-/// How much of a body can be shown, in bytes.
+/// The maximum of a body that is shown, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How much more of it is read, so that a secret across the end of the shown part is found.
+/// How much more is read, to find a secret across the end of the shown part.
 const MARGIN: usize = 1024;
 
 pub(crate) fn request_id(headers: &HeaderMap, secrets: &Secrets) -> Option<String> {
@@ -53,7 +53,7 @@ pub(crate) async fn of_status(
     }
 }
 
-/// The error of a body that is not what it should be.
+/// The error of a body that can't be decoded.
 pub(crate) fn undecodable(
     body: &[u8],
     source: &serde_json::Error,
@@ -61,7 +61,7 @@ pub(crate) fn undecodable(
     request_id: Option<String>,
     secrets: &Secrets,
 ) -> Error {
-    // serde quotes the values that it refuses, whole.
+    // serde quotes refused values completely.
     let message = source.to_string();
     let place = match source.line() {
         0 => String::new(),
@@ -72,8 +72,8 @@ pub(crate) fn undecodable(
     Error::Undecodable { request_id, attempts: 1, truncated, text: shorten(&text_of_body(body, secrets)), source }
 }
 
-/// The error of reqwest, with the endpoint in place of the request's URL. A server can have sent a secret back in it
-/// (HTTP/2 has messages of its own).
+/// The error of reqwest, with the endpoint in place of the request's URL. It may have a secret that the server sent
+/// back (HTTP/2 has messages of its own).
 pub(crate) fn transport(source: reqwest::Error, endpoint: &str, secrets: &Secrets) -> Box<dyn StdError + Send + Sync> {
     let source = match Url::parse(endpoint) {
         Ok(endpoint) => source.with_url(endpoint),
@@ -92,7 +92,7 @@ async fn start_of_body(mut response: Response) -> Vec<u8> {
     body
 }
 
-/// What can be shown of a body.
+/// The start of a body, as it is shown.
 fn text_of_body(body: &[u8], secrets: &Secrets) -> String {
     let start = |bytes| String::from_utf8_lossy(body.get(..bytes).unwrap_or(body));
     if secrets.are_in(&start(MAX_BODY + MARGIN)) { WITHHELD.to_owned() } else { start(MAX_BODY).into_owned() }
@@ -109,7 +109,7 @@ fn names_backup(message: &str, id: &str) -> bool {
     })
 }
 
-/// A fault as it is shown.
+/// The fault without secrets, as it is shown.
 pub(crate) fn shown(fault: &Fault, secrets: &Secrets) -> Fault {
     let show = |text: &String| secrets.one_line(text);
     // The whole status line, where it is "404 Not Found".
@@ -125,7 +125,7 @@ pub(crate) fn shown(fault: &Fault, secrets: &Secrets) -> Fault {
 pub(crate) fn read(body: &Map<String, Value>) -> Option<(Fault, Option<String>)> {
     let word = |object: &Map<String, Value>, key: &str| match object.get(key)? {
         Value::String(text) => Some(text.clone()),
-        // One with a fraction or an exponent would not show all the digits of a secret, and yet most of them.
+        // An f64 loses digits: the rest of a secret would not be recognized.
         Value::Number(number) if !number.is_f64() => Some(number.to_string()),
         _ => None,
     };

@@ -12,7 +12,7 @@ use super::begun::hand_over;
 use crate::generated;
 use crate::query::decode::from_slice;
 
-/// What the hooks know of one request.
+/// The hooks' data of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestContext {
     pub(crate) headers: HeaderMap,
@@ -20,20 +20,19 @@ pub(crate) struct RequestContext {
     pub(crate) head: Arc<OnceLock<Head>>,
 }
 
-/// What a generated client is made of.
+/// The parts of a generated client.
 pub(crate) struct Server {
     pub(crate) endpoint: String,
     pub(crate) http: reqwest::Client,
     pub(crate) context: RequestContext,
 }
 
-/// The head of a response, for the cases in which the generated client loses it.
+/// The head of a response, which the generated client loses in some cases.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Whether the end of the connection is the only end of the body, so that one that was cut off looks
-    /// complete.
+    /// Whether only the end of the connection ends the body, so that a truncated body looks complete.
     pub(crate) ends_with_connection: bool,
 }
 
@@ -41,7 +40,7 @@ impl RequestContext {
     /// Sets the headers of a request.
     pub(crate) fn prepare(&self, request: &mut reqwest::Request) {
         let headers = request.headers_mut();
-        // progenitor's own, which means nothing to the service.
+        // progenitor's header, which the service does not know.
         headers.remove("api-version");
         headers.extend(self.headers.clone());
     }
@@ -59,7 +58,7 @@ impl RequestContext {
             headers: headers.clone(),
             ends_with_connection: ends_with_connection(&response),
         });
-        // This body is decompressed already, so that the limit is that of the memory it takes.
+        // The body is decompressed already: the limit is that of its memory.
         Ok(response.map(|body| reqwest::Body::wrap(Limited::new(body, self.body_limit))).into())
     }
 }
@@ -67,7 +66,7 @@ impl RequestContext {
 fn ends_with_connection<T>(response: &http::Response<T>) -> bool {
     let headers = response.headers();
     let has_no_length = !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
-    // A decompressed response has lost its length, but is complete. It does not announce the end of its connection.
+    // A decompressed response has no length, but is complete unless it announces the end of its connection.
     let announced = || {
         let options = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
         let closes =
@@ -119,7 +118,7 @@ hooks!(generated::Client);
 #[cfg(feature = "keystone")]
 pub(crate) use hooks;
 
-/// In the generated client, this takes the place of `ResponseValue::from_response`, which is slower.
+/// Replaces `ResponseValue::from_response`, which is slower, in the generated client.
 pub(crate) async fn decode<T: DeserializeOwned, E>(
     mut response: Response,
 ) -> Result<ResponseValue<T>, progenitor_client::Error<E>> {

@@ -19,14 +19,14 @@ pub(crate) fn defaults() -> ClientBuilder {
         .http2_keep_alive_interval(Duration::from_secs(15))
         .http2_keep_alive_timeout(Duration::from_secs(10))
         .http2_keep_alive_while_idle(true)
-        // Responses that nobody reads hold a window of 2 MiB each, and never that of the connection, which is as
-        // large as can be.
+        // An unread response holds its own window of 2 MiB, and never blocks the connection, whose window is the
+        // maximum.
         .http2_initial_stream_window_size(2 * 1024 * 1024)
         .http2_initial_connection_window_size(i32::MAX.unsigned_abs());
     if is_no_proxy_for_all() { http.no_proxy() } else { http }
 }
 
-/// Builds a client, with what no setting changes.
+/// Builds a client, with the options that no setting changes.
 pub(crate) fn build(
     http: ClientBuilder,
     timeout: Option<Duration>,
@@ -42,7 +42,7 @@ pub(crate) fn build(
     http.build().map_err(|source| Error::Transport { request_id: None, attempts: 0, source: source.into() })
 }
 
-/// Whether `*` is in `NO_PROXY` or, without that, in `no_proxy`. reqwest does not heed it for addresses.
+/// Whether `*` is in `NO_PROXY` or, without that, in `no_proxy`. reqwest ignores it for IP addresses.
 fn is_no_proxy_for_all() -> bool {
     let hosts = env::var("NO_PROXY").or_else(|_| env::var("no_proxy"));
     hosts.is_ok_and(|hosts| hosts.split(',').any(|host| host.trim() == "*"))

@@ -1,4 +1,4 @@
-//! A service in the process, in place of a connection: for unit tests that make very many requests.
+//! A service in the process, in place of a connection: for unit tests with very many requests.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,7 +12,7 @@ thread_local! {
     static REQUESTS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Has all requests of this thread served by a function.
+/// Serves all requests of this thread by a function.
 pub(crate) fn serve(service: impl FnMut(&Request) -> (u16, String) + 'static) {
     SERVICE.set(Some(Box::new(service)));
 }

@@ -1,5 +1,5 @@
-//! One page or object: an attempt, its retries, its token, and what a failed response states. Nothing here knows of
-//! the pages before and after it.
+//! One page or object: its attempts, its token, the fault of a failed response. Nothing here knows of the pages before
+//! and after it.
 
 pub(crate) mod begun;
 pub(crate) mod call;

@@ -1,5 +1,4 @@
-//! [`Operation`]: how one request is sent, as the contract has it. [`Get`]: an operation that reads. [`Row`]: what a
-//! list has.
+//! [`Operation`]: how one request is sent, by the contract. [`Get`]: an operation that reads. [`Row`]: a row of a list.
 
 use std::fmt;
 use std::future::Future;
@@ -25,12 +24,12 @@ pub(crate) trait Operation: Sync {
         None
     }
 
-    /// The number of the page that it fetches, from 1, if it is a list.
+    /// The number of its page, from 1, if it is a list.
     fn page(&self) -> Option<u64> {
         None
     }
 
-    /// The token that a response brings, where the operation signs in.
+    /// The token in a response, if the operation signs in.
     fn issued_token(_: &HeaderMap) -> Option<&HeaderValue> {
         None
     }
@@ -81,7 +80,7 @@ pub trait Row: OfContract + Clone + fmt::Debug + Send + Sync + Unpin + 'static {
 
     /// Every field that such a backup can have, in the contract's order.
     ///
-    /// For programs that print fields which they do not know by name:
+    /// For programs that print fields they do not know by name:
     ///
     /// ```
     /// use vbs_client::{Backup, Row};

@@ -1,9 +1,9 @@
 //! HTML and other texts as one short line of plain text.
 
-/// How much of a server's text an error has, in characters.
+/// The maximum of a server's text in an error, in characters.
 pub(crate) const MAX_TEXT: usize = 500;
 
-/// The last one is a part of others that are escaped twice.
+/// `&amp;` is last: text that is escaped twice contains it.
 pub(crate) const ENTITIES: &[(&str, &str)] =
     &[("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&apos;", "'"), ("&nbsp;", " "), ("&amp;", "&")];
 
@@ -27,7 +27,7 @@ pub(crate) fn plain_text(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The start of a text, as much as an error has.
+/// The start of a text, up to the maximum in an error.
 pub(crate) fn shorten(text: &str) -> String {
     let start = first_characters(text, MAX_TEXT);
     if start.len() < text.len() { format!("{start}...") } else { start.to_owned() }

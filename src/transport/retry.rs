@@ -11,12 +11,12 @@ use crate::Error;
 
 /// How a page is fetched again after a transient fault.
 ///
-/// Transient are connections that fail or break off, also within the body, timeouts, and the statuses 408,
-/// 429, 500, 502, 503 and 504; and 413, where the response states a delay. Nothing else is retried.
+/// Transient faults are connections that fail or break off, also within the body, timeouts, the statuses 408, 429, 500,
+/// 502, 503 and 504, and 413 if the response states a delay. Nothing else is retried.
 ///
-/// The longest delay before the n-th retry is the initial delay times 2ⁿ⁻¹, up to the maximum delay; the delay is
-/// drawn at random from the upper half of it ("equal jitter"). The delay that a response states, as a `Retry-After`
-/// header (in seconds or as a date) or as the `retryAfter` of its fault, is followed where it is longer.
+/// The longest delay before the n-th retry is the initial delay times 2ⁿ⁻¹, up to the maximum delay; the delay is drawn
+/// at random from the upper half of it ("equal jitter"). The delay that a response states, as a `Retry-After` header
+/// (in seconds or as a date) or as the `retryAfter` of its fault, is used if it is longer.
 ///
 /// # Examples
 ///
@@ -64,7 +64,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how much of the delay that a response states is followed. Default: 60 s.
+    /// Sets the maximum of the delay that a response states. Default: 60 s.
     #[must_use]
     pub fn max_retry_after(mut self, delay: Duration) -> Self {
         self.max_retry_after = delay;
@@ -78,7 +78,7 @@ impl RetryPolicy {
         }
         let factor = 2_u32.saturating_pow(attempt.saturating_sub(1));
         let longest = self.initial_delay.saturating_mul(factor).min(self.max_delay);
-        // Never close to zero: behind a rate limit that states no delay, all retries could be used up at once.
+        // Never close to zero: otherwise all retries could be used up at once behind a rate limit that states no delay.
         let jittered = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
         Some(jittered.max(retry_after.unwrap_or_default().min(self.max_retry_after)))
     }
@@ -143,7 +143,7 @@ impl RetryPolicy {
                 return Err(error);
             };
             let delay = delay.saturating_sub(at.elapsed());
-            // A delay that ends after the deadline need not begin.
+            // A delay beyond the deadline is useless.
             if deadline.is_some_and(|deadline| delay >= deadline.saturating_duration_since(Instant::now())) {
                 return Err(error);
             }
@@ -177,7 +177,7 @@ mod tests {
             }
             sum += delays[10];
         }
-        // Equal jitter: on average three quarters of the longest.
+        // Equal jitter: three quarters of the longest delay on average.
         let mean = sum / 200;
         assert!((Duration::from_secs(7)..Duration::from_secs(8)).contains(&mean), "{mean:?}");
     }

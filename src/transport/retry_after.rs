@@ -1,4 +1,4 @@
-//! How long a response asks not to be sent another request.
+//! The delay before a retry that a response states.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::{Map, Value};
 
-/// Reads the header `Retry-After`. Of several values the first one counts.
+/// Reads the header `Retry-After`. Of several values, the first one is used.
 pub(crate) fn in_headers(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
     // An HTTP date contains a comma: do not split it.
@@ -27,7 +27,7 @@ pub(crate) fn in_body(body: &Map<String, Value>) -> Option<Duration> {
     }
 }
 
-/// Seconds, whose fractions are rounded up.
+/// Seconds, rounded up.
 fn seconds(text: &str) -> Option<Duration> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

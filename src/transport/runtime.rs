@@ -13,8 +13,8 @@ fn current_runtime() -> Option<Id> {
     Handle::try_current().map(|handle| handle.id()).ok()
 }
 
-/// Starts a future, and starts it anew where it is polled on another runtime: timers, connections and tasks make
-/// no progress on a runtime that is not driven any more.
+/// Starts a future, and starts it anew if it is polled on another runtime: timers, connections and tasks make no
+/// progress on a runtime that nobody drives.
 pub(crate) async fn on_current_runtime<T, F: Future<Output = T>>(mut start: impl FnMut() -> F) -> T {
     let mut started_on = current_runtime();
     let mut future = Box::pin(start());
@@ -37,7 +37,7 @@ pub(crate) async fn before<T>(deadline: Option<Instant>, future: impl Future<Out
     }
 }
 
-/// A future that runs whether or not anybody waits for it. Dropping this cancels it.
+/// A future that runs whether or not anybody awaits it. Dropping this cancels it.
 pub(crate) struct Spawned<T> {
     runtime: Option<Id>,
     task: JoinHandle<T>,
@@ -53,12 +53,12 @@ impl<T: Send + 'static> Spawned<T> {
         Self { task: tokio::spawn(future.instrument(span).with_current_subscriber()), runtime: current_runtime() }
     }
 
-    /// Whether it is driven if the caller is.
+    /// Whether it runs on the caller's runtime.
     pub(crate) fn is_on_current_runtime(&self) -> bool {
         self.runtime == current_runtime()
     }
 
-    /// Its output; none where it panicked, or was spawned on another runtime.
+    /// Its output; none if it panicked, or was spawned on another runtime.
     pub(crate) async fn output(mut self) -> Option<T> {
         if !self.is_on_current_runtime() {
             return None;

@@ -1,4 +1,4 @@
-//! [`Secrets`]: whether a text has a secret of this client in it. Such a text is withheld, as a whole.
+//! [`Secrets`]: whether a text contains a secret of this client. Such a text is withheld as a whole.
 
 use std::collections::{HashSet, VecDeque};
 use std::env;
@@ -11,19 +11,19 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 
 use super::plain_text::{ENTITIES, first_characters, plain_text, shorten};
 
-/// What is shown in place of a text that has a secret in it.
+/// Shown in place of a text that contains a secret.
 pub(crate) const WITHHELD: &str = "(withheld: it contains a secret)";
 
-/// A part of this many bytes is looked for; of a shorter secret, the whole.
+/// The length of the parts that are searched for, in bytes; a shorter secret is searched for as a whole.
 const WINDOW: usize = 16;
 
-/// Shorter tokens are not looked for: they could be part of any word.
+/// Shorter tokens are not searched for: they could be part of any word.
 const MIN_TOKEN: usize = 8;
 
-/// Shorter passwords are not looked for.
+/// Shorter passwords are not searched for.
 const MIN_PASSWORD: usize = 4;
 
-/// How many tokens are looked for: the present one and the ones before it.
+/// How many tokens are searched for: the current one and those before it.
 const MAX_TOKENS: usize = 8;
 
 /// The variables that reqwest reads the proxies from, in lower case.
@@ -37,11 +37,11 @@ pub(crate) struct Secrets(RwLock<Known>);
 struct Known {
     /// Passwords of users and proxies, and secrets of application credentials.
     passwords: Vec<Needle>,
-    /// The present token is the last one.
+    /// The current token is the last one.
     tokens: VecDeque<(HeaderValue, Vec<Needle>)>,
 }
 
-/// The parts of a secret, one of which is looked for.
+/// The parts of a secret; one is enough to find it.
 struct Needle {
     parts: HashSet<Vec<u8>>,
     length: usize,
@@ -91,12 +91,12 @@ impl Secrets {
         }
     }
 
-    /// Whether the text has one of the secrets, or 16 characters of it, as it is or escaped.
+    /// Whether the text contains one of the secrets, or 16 characters of it, plain or escaped.
     pub(crate) fn are_in(&self, text: &str) -> bool {
         self.find(text, 1)
     }
 
-    /// The same for an id or a name that is needed as it is: a short secret may be part of any.
+    /// The same for an id or a name that has to be shown: a short secret may be part of any.
     pub(crate) fn are_in_name(&self, name: &str) -> bool {
         self.find(name, WINDOW)
     }
@@ -110,18 +110,18 @@ impl Secrets {
             let mut needles = needles().filter(|needle| needle.is_ascii == ascii && needle.length >= shortest);
             needles.any(|needle| text.as_bytes().windows(needle.length).any(|part| needle.parts.contains(part)))
         };
-        // As it is, too: what looks like an escape may end with the secret's first characters.
+        // The plain text, too: what looks like an escape may end with the secret's first characters.
         [text, &decode(text)].iter().any(|text| is_in(text, true) || is_in(text, false))
     }
 
-    /// The text, unless it has a secret.
+    /// The text, unless it contains a secret.
     pub(crate) fn checked<'a>(&self, text: &'a str) -> &'a str {
         if self.are_in(text) { WITHHELD } else { text }
     }
 
-    /// The start of a text as one line of plain text, unless it has a secret.
+    /// The start of a text as one line of plain text, unless it contains a secret.
     pub(crate) fn one_line(&self, text: &str) -> String {
-        // Also without its markup, which may be in between, or part of a password.
+        // Also without its markup, which may split the secret, or be part of a password.
         let plain = plain_text(self.checked(text));
         shorten(self.checked(&plain))
     }
@@ -133,7 +133,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// What to look for: the secret as it is, and as it would be read if what looks like an escape in it was one.
+/// What to search for: the secret, and the secret decoded as if it contained escapes.
 fn needles(secret: &str) -> Vec<Needle> {
     let needle = |secret: &str| {
         let is_ascii = secret.is_ascii();
@@ -147,8 +147,8 @@ fn needles(secret: &str) -> Vec<Needle> {
     [Some(secret), decoded.as_deref()].into_iter().flatten().filter_map(needle).collect()
 }
 
-/// A text in lower case, without what may stand between the characters of a secret: blanks, line breaks, `+` (a
-/// blank in a form), backslashes; and without what is not ASCII, where the secret is.
+/// A text in lower case, without what may separate the characters of a secret: blanks, line breaks, `+` (a blank in a
+/// form), backslashes; and, for an ASCII secret, without other characters.
 fn squeeze(text: &str, ascii: bool) -> String {
     let kept = |c: &char| {
         if c.is_ascii() { c.is_ascii_graphic() && !['\\', '+'].contains(c) } else { !ascii && !c.is_whitespace() }
@@ -174,7 +174,7 @@ const MAX_DIGITS: usize = 7;
 /// The length of an escape of JSON, such as `\u0041`.
 const JSON_ESCAPE: usize = 6;
 
-/// What the escape at the start of a text stands for, if there is one, and its length.
+/// The character of the escape at the start of a text, if there is one, and the escape's length.
 fn escape(text: &str) -> Option<(char, usize)> {
     let code = |digits: &str, radix| {
         let is_code = digits.chars().all(|c| c.is_ascii_hexdigit());
@@ -184,7 +184,7 @@ fn escape(text: &str) -> Option<(char, usize)> {
         if ["\\n", "\\r", "\\t"].iter().any(|blank| text.starts_with(blank)) {
             return Some((' ', 2));
         }
-        // A character above U+FFFF takes two.
+        // A character above U+FFFF takes two escapes.
         let unit = |at| u16::try_from(code(text.get(at..at + JSON_ESCAPE)?.strip_prefix("\\u")?, 16)?).ok();
         let units = [Some(unit(0)?), unit(JSON_ESCAPE)];
         let character = char::decode_utf16(units.into_iter().flatten()).next()?.ok()?;

@@ -21,7 +21,7 @@ use crate::{Error, Link};
 
 /// A service's address, and the settings of a client.
 pub(crate) struct Transport {
-    /// Up to where the contract's path begins, without a slash at the end.
+    /// The address up to the contract's path, without a slash at the end.
     pub(crate) endpoint: String,
     pub(crate) project_id: String,
     pub(crate) settings: Settings,
@@ -29,7 +29,7 @@ pub(crate) struct Transport {
     pub(crate) http: reqwest::Client,
 }
 
-/// What a client's builder sets. `Debug` does not show the token.
+/// The settings of a client's builder. `Debug` does not show the token.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) tokens: Tokens,
@@ -64,7 +64,7 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// What is requested of an operation.
+/// The parameters of a request of an operation.
 pub(crate) struct Request<B> {
     pub(crate) operation: Get<B>,
     pub(crate) query: Query,
@@ -79,11 +79,11 @@ impl<B> Clone for Request<B> {
     }
 }
 
-/// What is read of a response's body.
+/// A decoded body, and what the client checks of it.
 pub(crate) trait Body: Send + Sized {
     type Response: Traced + Send + 'static;
 
-    /// The microversion is that which was applied.
+    /// `microversion` is the one that was applied.
     fn read(
         received: Received<'_, Self>,
         microversion: Option<Microversion>,
@@ -132,7 +132,7 @@ impl<B: Send> Operation for InProject<'_, B> {
 }
 
 impl Transport {
-    /// What goes on in the background as long as a listing has pages to fetch: the token is kept fresh.
+    /// Renews the token in the background, as long as a listing has pages to fetch.
     pub(crate) fn begin_listing(&self) -> Option<Spawned<()>> {
         self.settings.tokens.keep_fresh()
     }
@@ -142,8 +142,7 @@ impl Transport {
         self.settings.page_deadline.and_then(|deadline| Instant::now().checked_add(deadline))
     }
 
-    /// The microversion of a request, which has a minimum of its own: the lowest in which all works; none if every one
-    /// does.
+    /// The microversion of a request with this minimum: the lowest in which all works; none if all works in every one.
     pub(crate) fn microversion<B>(
         &self,
         operation: &Get<B>,
@@ -198,7 +197,7 @@ impl Transport {
             .await
         };
         let token = self.settings.tokens.current().await?;
-        // A page whose token was renewed has had one request more than attempts.
+        // If the token was renewed, there was one more request than attempts.
         let rejection = match send(&token, attempt.saturating_sub(u32::from(may_renew))).await {
             Err(failure) if may_renew && failure.error.is_unauthorized() => failure.error,
             outcome => return outcome,
@@ -207,7 +206,7 @@ impl Transport {
         send(&renewed, attempt).await.map_err(|failure| Failure { renewed: true, ..failure })
     }
 
-    /// The microversion that the response states, which has to be that of the request at least.
+    /// The microversion that the response states, which has to be at least the request's.
     fn applied<T>(
         &self,
         required: Option<Microversion>,
@@ -261,14 +260,14 @@ impl<T> Traced for (T, Option<String>) {
     }
 }
 
-/// Refuses a response that reports an error besides what it has.
+/// Refuses a response that has an error beside its content.
 fn refuse(error: Option<String>, what: &str, request_id: Option<&str>, secrets: &Secrets) -> Result<(), Error> {
     let Some(error) = error else { return Ok(()) };
     let message = format!("the response has {what} and an error: {}", secrets.one_line(&error));
     Err(Error::undecodable(request_id.map(str::to_owned), message))
 }
 
-/// Where the next link leads. A secret that is sent back as its marker would get into errors and traces.
+/// The cursor of the next link. It must not contain a secret: it gets into errors and traces.
 fn next_page(links: &[Link], secrets: &Secrets) -> Result<Option<Cursor>, String> {
     match Cursor::from_links(links).map_err(|reason| secrets.one_line(&reason))? {
         Some(cursor) if secrets.are_in_name(&cursor.to_string()) => Err("it contains a secret".to_owned()),

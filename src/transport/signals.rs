@@ -1,5 +1,5 @@
-//! The signals of an attempt: a span by OpenTelemetry's conventions for HTTP clients, and an event with the
-//! outcome. All targets of this crate's spans and events are documented in docs/signals.md.
+//! The signals of an attempt: a span by OpenTelemetry's conventions for HTTP clients, and an event with the outcome.
+//! docs/signals.md documents all targets of this crate.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::retry::Failure;
 use crate::Error;
 
 impl<O: Operation> Call<'_, O> {
-    /// Makes the attempt within its span; then comes the event. Neither costs anything where it is not enabled.
+    /// Makes the attempt within its span, then emits the event. Neither costs anything if it is not enabled.
     pub(crate) async fn trace<T: Traced>(
         &self,
         attempt: impl Future<Output = (Option<StatusCode>, Result<T, Failure>)>,
@@ -91,7 +91,7 @@ fn server(endpoint: &str) -> Option<(String, u16)> {
     Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
 }
 
-/// `error.type`: the status, or one of a few words.
+/// `error.type`: the status, or one of the words in docs/signals.md.
 fn error_type(error: &Error) -> Cow<'static, str> {
     let word = match error {
         Error::Status { status, .. } | Error::Redirect { status, .. } => return status.as_str().to_owned().into(),
@@ -106,7 +106,7 @@ fn error_type(error: &Error) -> Cow<'static, str> {
     word.into()
 }
 
-/// An error, and what of its cause it does not state itself.
+/// An error, with the detail that its text lacks.
 struct Cause<'a>(&'a Error);
 
 impl fmt::Display for Cause<'_> {

@@ -19,10 +19,10 @@ use crate::token::{Token, TokenProvider};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// The longest time by which a token is renewed ahead of its expiry.
+/// The maximum time by which a token is renewed ahead of its expiry.
 const MAX_MARGIN: Duration = Duration::from_secs(300);
 
-/// The shortest delay before a renewal ahead of expiry.
+/// The minimum delay before a renewal ahead of expiry.
 const MIN_DELAY: Duration = Duration::from_secs(1);
 
 /// The tokens of a client. A header's `Debug` does not show its value.
@@ -41,7 +41,7 @@ impl Tokens {
         }))
     }
 
-    /// The token to begin with.
+    /// The current token.
     pub(crate) async fn current(&self) -> Result<Issued, Error> {
         match self {
             Self::Fixed(header) => Ok(Issued { header: header.clone(), renewal: 0, validity: None }),
@@ -49,7 +49,7 @@ impl Tokens {
         }
     }
 
-    /// Another token in place of one that the service has rejected, with this error.
+    /// Another token in place of one that the service rejected with this error.
     pub(crate) async fn renewed(&self, rejected: &Issued, rejection: Error) -> Result<Issued, Error> {
         let Self::Provided(cache) = self else { return Err(rejection) };
         let renewed = cache.next(Some(rejected)).await?;
@@ -110,7 +110,7 @@ impl Issued {
     }
 }
 
-/// The life of a token, on a monotonic clock from its receipt.
+/// The life of a token, by a monotonic clock from its receipt.
 #[derive(Clone, Copy, Debug)]
 struct Validity {
     renew_at: Instant,
@@ -120,7 +120,7 @@ struct Validity {
 impl Validity {
     fn new(life: Duration) -> Option<Self> {
         let margin = MAX_MARGIN.min(life / 10);
-        // So that many clients that have begun together do not renew together.
+        // Random, so that many clients that started together do not renew together.
         let margin = margin.mul_f64(1.0 + fastrand::f64() / 5.0);
         let now = Instant::now();
         let expires_at = now.checked_add(life)?;
@@ -128,7 +128,7 @@ impl Validity {
         Some(Self { renew_at: now.checked_add(delay)?, expires_at })
     }
 
-    /// The same after a renewal that brought nothing new.
+    /// The same after a renewal without a new token.
     fn postponed(self) -> Self {
         let now = Instant::now();
         let delay = (self.expires_at.saturating_duration_since(now) / 4).max(MIN_DELAY);
@@ -136,7 +136,7 @@ impl Validity {
     }
 }
 
-/// What a [`TokenProvider`] can be boxed as.
+/// [`TokenProvider`] as an object-safe trait.
 trait DynProvider: Send + Sync {
     fn boxed_token(&self, rejected: Option<Token>) -> BoxFuture<'_, Result<Token, BoxError>>;
 }
@@ -147,34 +147,34 @@ impl<T: TokenProvider> DynProvider for T {
     }
 }
 
-/// The token of a provider, renewed by a single task.
+/// The tokens of a provider, renewed by a single task.
 pub(crate) struct TokenCache {
     provider: Arc<dyn DynProvider>,
     state: Mutex<State>,
-    /// Whenever a renewal has ended.
+    /// Signals the end of each renewal.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// The outcome of the last renewal, and how many there were.
+    /// The outcome of the last renewal, and the number of renewals.
     last: Option<Result<Issued, Arc<dyn StdError + Send + Sync>>>,
     renewals: u64,
     /// The token that was rejected or has expired, until there is another one.
     rejected: Option<HeaderValue>,
     /// The renewal in flight. The requests that wait for it own it: it is cancelled when the last one is dropped.
     in_flight: Weak<Spawned<()>>,
-    /// The same where it is ahead of expiry: nobody has to wait for it.
+    /// The same for a renewal ahead of expiry, which nobody has to wait for.
     ahead: Option<Arc<Spawned<()>>>,
 }
 
 impl State {
-    /// The renewal in flight, unless it is on a runtime that may not be driven any more.
+    /// The renewal in flight, unless its runtime may have stopped.
     fn in_flight(&self) -> Option<Arc<Spawned<()>>> {
         self.in_flight.upgrade().filter(|renewal| renewal.is_on_current_runtime())
     }
 
-    /// Keeps what a renewal brought. It was begun for a token that was rejected or had expired, or ahead of expiry.
+    /// Keeps the outcome of a renewal, which began for a rejected or expired token, or ahead of expiry.
     fn apply(&mut self, provided: Result<Token, BoxError>, rejected: Option<&HeaderValue>) {
         let provided = provided.and_then(|token| Ok((token.to_header()?, token.life().and_then(Validity::new))));
         if let (Some(Ok(token)), None) = (&mut self.last, rejected)
@@ -209,7 +209,7 @@ impl fmt::Debug for TokenCache {
 }
 
 impl TokenCache {
-    /// The token in use, or the next one where that has expired. One that is due is renewed in the background.
+    /// The token in use, or the next one if that has expired. A token that is due is renewed in the background.
     async fn current(self: &Arc<Self>) -> Result<Issued, Error> {
         let last = self.lock().last.clone();
         match last {
@@ -229,7 +229,7 @@ impl TokenCache {
             let changed = self.changed.notified();
             let _renewal = {
                 let mut state = self.lock();
-                // A failure is that of all requests that waited for it, and not of later ones.
+                // All waiting requests get a failure; later requests do not.
                 let since = *since.get_or_insert(state.renewals);
                 match &state.last {
                     Some(last) if state.renewals > since || (old.is_none() && last.is_ok()) => {
@@ -240,7 +240,7 @@ impl TokenCache {
                 if let Some(old) = old {
                     state.rejected.clone_from(&old.header);
                 }
-                // One ahead of expiry may end without another token: then the next one begins here.
+                // A renewal ahead of expiry may end without a new token: then the next one begins here.
                 state.in_flight().unwrap_or_else(|| {
                     if let Some(old) = old {
                         let reason = if old.is_expired() { "has expired" } else { "was rejected" };
@@ -253,7 +253,7 @@ impl TokenCache {
         }
     }
 
-    /// When the token is due for a renewal ahead of its expiry, if it is to be.
+    /// When to renew the token ahead of its expiry, if at all.
     fn renew_at(&self) -> Option<Instant> {
         let state = self.lock();
         let token = state.last.as_ref()?.as_ref().ok()?;
@@ -270,10 +270,10 @@ impl TokenCache {
         }
     }
 
-    /// Begins a renewal, which ends by then. It does not keep the client.
+    /// Begins a renewal, which ends by then at the latest. It does not keep the client alive.
     fn start(self: &Arc<Self>, state: &mut State, until: Option<Instant>) -> Arc<Spawned<()>> {
         let (cache, provider, rejected) = (Arc::downgrade(self), Arc::clone(&self.provider), state.rejected.clone());
-        // One in the background would keep the span of a request open that is over.
+        // In the background, it would keep the span of a finished request open.
         let span = if until.is_none() { Span::current() } else { Span::none() };
         let renewal = async move {
             let old = rejected.as_ref().and_then(|header| header.to_str().ok()).map(Token::from);
@@ -290,7 +290,7 @@ impl TokenCache {
         renewal
     }
 
-    /// Ends a renewal with what it brought, if it has ended before the token.
+    /// Ends a renewal with its outcome, if it ended before the token's expiry.
     fn finish(&self, provided: Option<Result<Token, BoxError>>, rejected: Option<&HeaderValue>) {
         let mut state = self.lock();
         (state.in_flight, state.ahead) = (Weak::new(), None);
