@@ -175,7 +175,7 @@ impl<'a> Contract<'a> {
         let mut schemas = Schemas::new(document, true);
         let mut paths = document["paths"].as_object().into_iter().flatten();
         let (Some((path, item)), None) = (paths.next(), paths.next()) else {
-            return Err("it has not one path".to_owned());
+            return Err("it has to have exactly one path".to_owned());
         };
         let response = &item["post"]["responses"]["201"];
         let names =
@@ -221,7 +221,7 @@ fn json_body(object: &str) -> Value {
 
 /// The name of a header, in lower case.
 fn header(name: &Value, place: &str) -> Result<String, String> {
-    let name = name.as_str().ok_or_else(|| format!("{place}: it has no name of a header"))?.to_lowercase();
+    let name = name.as_str().ok_or_else(|| format!("{place}: it has no header name"))?.to_lowercase();
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match !name.is_empty() && name.bytes().all(is_token) {
         true => Ok(name),
@@ -306,7 +306,7 @@ fn operation(
     match (&kind, query.first()) {
         (Returns::Object { .. }, Some(Parameter { wire, .. })) => {
             return Err(fault(format!(
-                "parameter `{wire}`: an operation that returns one object has none in its query"
+                "parameter `{wire}`: an operation that returns one object can't have query parameters"
             )));
         }
         (Returns::Object { .. }, None) => {}
@@ -345,7 +345,7 @@ fn returns(response: &str, schemas: &Schemas<'_>, parameters: Vec<Parameter>, pl
         };
     }
     if let Some(Parameter { wire, .. }) = parameters.first() {
-        return Err(format!("{place}: parameter `{wire}`: the path of a list has none but project_id"));
+        return Err(format!("{place}: parameter `{wire}`: the path of a list has no parameter but project_id"));
     }
     let items = |wire: &str| {
         let field = rest.iter().find(|field| field.wire == wire && !field.nullable)?;
@@ -371,7 +371,7 @@ fn returns(response: &str, schemas: &Schemas<'_>, parameters: Vec<Parameter>, pl
     }
     if let Some(other) = rest.iter().find(|field| !["backups", "backups_links", "count"].contains(&field.wire.as_str()))
     {
-        return fault(&format!("property `{}`: a list has no such: `Page` can't show it", other.wire));
+        return fault(&format!("property `{}`: `Page` has no field for it", other.wire));
     }
     let taken = |field: &&Field| field.wire != "id" && ROW.split(' ').any(|taken| taken == field.rust);
     if let Some(field) = fields(row).iter().find(taken) {
@@ -390,13 +390,13 @@ fn check_operations(operations: &[Operation], schemas: &Schemas<'_>) -> Result<(
     };
     for (id, row) in LISTS {
         if !rows().any(|found| found == (id, row)) {
-            return Err(format!("operation `{id}`: it is not there, or its rows are not the schema `{row}`"));
+            return Err(format!("operation `{id}`: it is missing, or its rows are not the schema `{row}`"));
         }
     }
     let shape = |operation: &Operation| operation.path.split(['{', '}']).step_by(2).collect::<String>();
     for (at, operation) in operations.iter().enumerate() {
         if operations.iter().take(at).any(|other| other.id == operation.id) {
-            return Err(format!("operation `{}`: it is there twice", operation.id));
+            return Err(format!("operation `{}`: it occurs twice", operation.id));
         }
         if let Some(other) = operations.iter().take(at).find(|other| shape(other) == shape(operation)) {
             return Err(format!("operation `{}`: its path is that of `{}`, too", operation.id, other.id));
@@ -411,7 +411,7 @@ fn check_operations(operations: &[Operation], schemas: &Schemas<'_>) -> Result<(
                     != (&field.wire, &field.schema, field.required, field.nullable)
         };
         if let Some((other, _)) = all().find(|(_, other)| differs(other)) {
-            return Err(format!("schema `{row}`: property `{}`: it is another one than in `{other}`", field.wire));
+            return Err(format!("schema `{row}`: property `{}`: it differs from that in `{other}`", field.wire));
         }
         if let Some((_, other)) = all().find(|(_, other)| other.sort_key && field.sort_key && other.wire != field.wire)
         {
@@ -481,7 +481,7 @@ fn check_names(parameters: &[Parameter]) -> Result<(), String> {
         let Parameter { wire, rust, .. } = parameter;
         let before = parameters.iter().take(at);
         if before.clone().any(|other| other.wire == *wire) {
-            return Err(format!("parameter `{wire}`: it is there twice"));
+            return Err(format!("parameter `{wire}`: it occurs twice"));
         }
         if let Some(other) = before.clone().find(|other| other.rust == *rust) {
             let other = &other.wire;
@@ -496,7 +496,7 @@ fn check_names(parameters: &[Parameter]) -> Result<(), String> {
 fn check_paging(parameters: &[Parameter]) -> Result<(), String> {
     for (name, kind) in PAGING {
         let found = parameters.iter().find(|parameter| parameter.rust == name);
-        let found = found.ok_or_else(|| format!("parameter `{name}`: it is not there, and paging needs it"))?;
+        let found = found.ok_or_else(|| format!("parameter `{name}`: it is missing, and paging needs it"))?;
         match found.kind {
             Kind::Integer { min: Some(1..), .. } => {
                 return Err(format!("parameter `{name}`: its minimum is not 0, which paging needs"));

@@ -125,13 +125,15 @@ impl<'a> Schemas<'a> {
         }
         if let Some(reference) = schema["$ref"].as_str() {
             known_keys(schema, "$ref")
-                .map_err(|what| fault(format!("{what}; with `allOf: [{{$ref: ..}}]` more are")))?;
+                .map_err(|what| fault(format!("{what}; `allOf: [{{$ref: ..}}]` can have more keys")))?;
             return self.component(reference, place);
         }
         let (read, nullable) = match (&schema["allOf"], schema["type"].as_str()) {
             (Value::Array(all), None) => {
                 keys("allOf")?;
-                let [one] = all.as_slice() else { return Err(fault("its allOf has not one schema".to_owned())) };
+                let [one] = all.as_slice() else {
+                    return Err(fault("its allOf has to have exactly one schema".to_owned()));
+                };
                 self.read(one, name, place, "")?
             }
             (Value::Null, Some("string")) => {
@@ -222,7 +224,7 @@ impl<'a> Schemas<'a> {
     /// Takes a Rust name, and returns whether the same schema has taken it before. Another schema's name is an error.
     fn take_name(&mut self, name: &str, place: &str) -> Result<bool, String> {
         if syn::parse_str::<Ident>(name).is_err() || TAKEN.split_whitespace().any(|taken| taken == name) {
-            return Err(format!("{place}: its Rust name would be `{name}`, which is taken or not one"));
+            return Err(format!("{place}: its Rust name would be `{name}`, which is taken or invalid"));
         }
         match self.names.insert(name.to_owned(), place.to_owned()) {
             Some(other) if other != place => Err(format!("{place}: its Rust name `{name}` is that of {other}, too")),
@@ -242,7 +244,7 @@ impl<'a> Schemas<'a> {
             let value = value.as_str().ok_or_else(|| fault(format!("its value {value} is not a string")))?;
             let variant = value.to_pascal_case();
             if syn::parse_str::<Ident>(&variant).is_err() || !variants.insert(variant) {
-                let what = "has no Rust name, or that of another: without it here it can be read, too, as unknown";
+                let what = "has no Rust name, or another value's: leave it out, and it is read as unknown";
                 return Err(fault(format!("its value `{value}` {what}")));
             }
             values.push(value.to_owned());

@@ -15,7 +15,7 @@ const DAYS: i64 = 30;
 async fn main() -> Result<(), Error> {
     let (client, _demo) = demo::client(rows(3000).into_iter().chain(one_name())).await?;
 
-    // Collect first: "the newest 7" needs the whole list, and an error in mid-listing ends this before anything is
+    // Collect first: "the newest 7" needs the whole list, and an error during the listing ends this before anything is
     // deleted. A job that deletes while it lists has already acted when the error comes.
     let backups: Vec<BackupDetail> = client.list_backups_detail().limit(1000).items().try_collect().await?;
 

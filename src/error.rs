@@ -362,7 +362,7 @@ impl fmt::Display for Error {
                         source.fmt(f)?;
                         // Keystone responds with 201.
                         f.write_str(match source.status().map(|status| status.as_u16()) {
-                            Some(200) => "; that is no identity service",
+                            Some(200) => "; this is not an identity service",
                             Some(401) => "; the credentials may be wrong, or the user may have no role in the project",
                             Some(404) => {
                                 "; the application credential may have been deleted, or there is no identity service \

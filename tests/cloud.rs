@@ -46,7 +46,7 @@ async fn ids<T: Listed>(request: &ListBackups<T>) -> Vec<String> {
     request.items().map_ok(Listed::id).try_collect().await.unwrap()
 }
 
-/// All rows of the project with all their fields, as the database has them, in the order of the list.
+/// All rows of the project with all their fields, from the database, in the order of the list.
 fn database() -> &'static [Value] {
     // No test changes them.
     static READ: LazyLock<Vec<Value>> =
@@ -82,7 +82,7 @@ async fn every_summary_row_has_its_name_and_links() {
     assert!(rows.iter().all(|row| row.links.len() == 2 && row.links[0].rel == "self"));
 }
 
-/// What this client protects from: the same request by hand, without the header.
+/// The danger: the same request by hand, without the header.
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn without_the_microversion_a_fuzzy_filter_is_ignored() {
@@ -202,8 +202,7 @@ async fn deleting_all_rows_of_two_pages_and_the_one_before_is_an_error() {
     assert!(error.is_not_found(), "the caller's own marker: {error:?}");
 }
 
-/// What was read before the change and what after it is not ours to say: all rows that stayed are there,
-/// each once and in order.
+/// Which pages are read before the change is left open: all rows that stayed are there, each once and in order.
 fn holds(got: &[String], stayed: &[String], context: &str) {
     let mut newest_first = got.to_vec();
     newest_first.sort_by(|a, b| b.cmp(a));
@@ -238,14 +237,14 @@ async fn a_changing_database_is_listed_right_at_any_concurrency() {
     }
 }
 
-/// Rows come and go all the time.
+/// Rows are inserted and deleted all the time.
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn a_constantly_changing_database_is_listed_right() {
     const STATEMENTS: usize = 400;
     let _one = CHANGES.lock().await;
     sql(&format!("delete from backups where project_id = :project; {}", (0..300).map(insert).collect::<String>()));
-    // Every third row goes, in an order that jumps about, and new ones come.
+    // Every third row is deleted, in mixed order, and new ones are inserted.
     let statements = (0..STATEMENTS).map(|i| match i % 4 {
         0 => insert(1000 + i).replace(';', ""),
         _ => delete(i * 37 % 100 * 3).replace(';', ""),

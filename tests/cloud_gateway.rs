@@ -152,7 +152,7 @@ fn os_cacert_is_trusted_for_signing_in_and_for_the_list() {
     };
     let output = run(Some("ca.pem"));
     assert!(output.contains(&format!("{ROWS} backups")), "{output}");
-    // One that is trusted, but has not issued the gateway's.
+    // A trusted CA that has not issued the gateway's certificate.
     for ca in [None, Some("other-ca.pem")] {
         let output = run(ca);
         assert!(output.contains("/identity: could not connect to localhost:"), "{output}");
@@ -289,7 +289,7 @@ async fn html_of_the_gateway_is_an_error_with_its_status() {
         assert_eq!((error.status().unwrap().as_u16(), error.attempts()), (status, attempts), "{error:?}");
         assert!(error.to_string().contains(text) && !error.to_string().contains('<'), "{error}");
     }
-    // What nginx sends instead of 431.
+    // nginx sends this instead of 431.
     let error = refused(gateway("html", "localhost", "/volume").await.token("x".repeat(20_000))).await;
     if cfg!(feature = "http2") {
         // It resets the connection.

@@ -22,7 +22,7 @@ use vbs_client::{Client, Error, RetryPolicy, Token, token_fn};
 /// Keystone takes a quarter of a second for each request: with all tests at once, tokens expire in its queue.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Until every token that there is now has expired. Meanwhile it is another test's turn.
+/// Waits until all current tokens have expired. Meanwhile other tests run.
 async fn expiry(turn: MutexGuard<'_, ()>) -> MutexGuard<'_, ()> {
     drop(turn);
     sleep_past_expiry().await;
@@ -32,7 +32,7 @@ async fn expiry(turn: MutexGuard<'_, ()>) -> MutexGuard<'_, ()> {
 async fn sleep_past_expiry() {
     let lifetime: u64 = var("CLOUD_TOKEN_SECONDS").parse().unwrap();
     assert!(lifetime < 30, "CLOUD_TOKEN_SECONDS has to be a few seconds for this");
-    // Keystone's clock goes by whole seconds.
+    // Keystone's times are whole seconds.
     tokio::time::sleep(Duration::from_secs(lifetime + 2)).await;
 }
 
@@ -186,7 +186,7 @@ async fn a_listing_outlives_a_keystone_that_is_stopped_while_the_token_expires()
         let first = pages.try_next().await.unwrap().unwrap();
         listings.push((cloud, outage, pages, first));
     }
-    // So that no token can be renewed ahead of its expiry.
+    // No token can then be renewed ahead of its expiry.
     keystone("stop").await;
     sleep_past_expiry().await;
     let mut lists = Vec::new();

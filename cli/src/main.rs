@@ -77,7 +77,7 @@ async fn main() -> ExitCode {
     match place.cursor {
         Some(cursor) => {
             eprintln!(
-                "the output is right as far as it goes; the rest: {}",
+                "the output so far is right; the command for the rest: {}",
                 options.resume_line(&cursor, place.listed)
             );
             ExitCode::from(3)

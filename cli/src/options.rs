@@ -12,8 +12,8 @@ endpoint has it) and OS_TOKEN. With no OS_* or VBS_* variable and no clouds.yaml
 Exit codes:
   0    all backups are listed, or those of --max, or the reader of the output has ended
   1    an error before anything was listed
-  3    an error or an interruption in mid-listing: the output is right as far as
-       it goes, and the last line on standard error has the command for the rest
+  3    an error or an interruption during the listing: the output so far is right,
+       and the last line on standard error has the command for the rest
   130  an interruption before anything was listed
 
 Where standard output is no terminal, the table's header and total go to standard error.";
@@ -91,7 +91,7 @@ impl Options {
     fn command() -> Command {
         let command = Command::new(NAME)
             .version(env!("CARGO_PKG_VERSION"))
-            .about("Lists a project's volume backups, newest first, all pages of them.")
+            .about("Lists all volume backups of a project, newest first.")
             .after_help(AFTER_HELP)
             .max_term_width(100)
             .args(ListBackups::parameters().iter().map(|parameter| option(parameter)));
@@ -146,7 +146,7 @@ impl Options {
 }
 
 fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it is not a whole number from 1 on".to_owned())
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it is not a whole number of at least 1".to_owned())
 }
 
 /// An option as given on the command line.
@@ -174,7 +174,7 @@ fn option(parameter: &Parameter) -> Arg {
     let (description, _) = parameter.description().split_once(". ").unwrap_or((parameter.description(), ""));
     let mut help = format!("{}.", description.trim_end_matches('.'));
     if parameter.name() == "limit" {
-        help += " For fewer backups in all there is --max.";
+        help += " To limit the total, use --max.";
     }
     if let Some(version) = parameter.microversion() {
         help += &format!(" Needs microversion {version}.");

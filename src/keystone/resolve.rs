@@ -165,7 +165,7 @@ impl Credentials {
         let other = |setting: &Setting| self.settings.is_set(*setting) && !(has_project && of_domain.contains(setting));
         if let Some(setting) = others.into_iter().find(other) {
             let reason =
-                format!("{} is set: only a project is supported, because a list is a project's", self.name(setting));
+                format!("{} is set, but only a project is supported: a list is that of a project", self.name(setting));
             return Err(Error::invalid_config("scope", reason));
         }
         let project = match project {
@@ -313,10 +313,10 @@ impl Credentials {
         };
         let is_listed = |setting: &&Setting| ![Setting::AuthType, Setting::Profile].contains(setting);
         let set: Vec<_> = Setting::ALL.iter().filter(is_listed).filter_map(written).collect();
-        let set = if set.is_empty() { "nothing is".to_owned() } else { format!("set are {}", set.join(", ")) };
+        let set = if set.is_empty() { "nothing is set".to_owned() } else { format!("set: {}", set.join(", ")) };
         let unknown = match self.settings.unknown.as_slice() {
             [] => String::new(),
-            unknown => format!("; not understood: {}", unknown.join(", ")),
+            unknown => format!("; unknown: {}", unknown.join(", ")),
         };
         Error::invalid_config(setting.name(), format!("{}; {set}{unknown}", self.not_set(setting, other)))
     }

@@ -1,4 +1,4 @@
-//! How a response's body is read: [`from_slice`]. How a page of a list is: [`List`]; and one object: [`Keyed`].
+//! Decodes bodies ([`from_slice`]), a page of a list ([`List`]) and one object ([`Keyed`]).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::Link;
 
-/// Decodes a body. It is checked to be UTF-8 once: doing that for each string by itself, as `serde_json` does
-/// with bytes, is a seventh of the work.
+/// Decodes a body. Its UTF-8 is checked once: `serde_json` checks each string of a slice of bytes, which is a seventh
+/// of the work.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> serde_json::Result<T> {
     match str::from_utf8(body) {
         Ok(text) => serde_json::from_str::<Object<T>>(text).map_err(|error| with_path::<T>(text, error)),
@@ -20,18 +20,18 @@ pub(crate) fn from_slice<'de, T: Deserialize<'de>>(body: &'de [u8]) -> serde_jso
     .map(|Object(value)| value)
 }
 
-/// The error with the path of what it is about, such as `backups[3].size`, in place of a line and a column.
+/// The error with the path of the wrong field, such as `backups[3].size`, in place of a line and a column.
 fn with_path<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::Error) -> serde_json::Error {
     if !error.is_data() {
         return error;
     }
-    // The text is read again, because to keep track of the path has a price.
+    // The text is decoded again, because tracking the path is slow.
     match serde_path_to_error::deserialize::<_, Object<T>>(&mut serde_json::Deserializer::from_str(text)) {
         Err(found) if found.path().iter().len() > 0 => {
             let (path, place) = (found.path(), format!(" at line {} column {}", error.line(), error.column()));
             let reason = found.inner().to_string();
             let reason = reason.strip_suffix(&place).unwrap_or(&reason);
-            serde_json::Error::custom(format!("{path} of the response is not what it should be: {reason}"))
+            serde_json::Error::custom(format!("{path} of the response is invalid: {reason}"))
         }
         _ => error,
     }
@@ -54,6 +54,7 @@ pub(crate) struct List<T> {
 /// How much of an error next to a list is kept, in characters.
 const MAX_ERROR: usize = 1000;
 
+// By hand, because serde's derive keeps all unknown keys (`flatten`): a body of 60 MiB can take 2 GB of memory.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ListVisitor(PhantomData))
@@ -163,10 +164,10 @@ fn once<T, E: Error>(name: &'static str, place: &mut Option<T>, value: T) -> Res
     if place.replace(value).is_some() { Err(E::duplicate_field(name)) } else { Ok(()) }
 }
 
-/// The JSON of what reports no error.
+/// The values that report no error.
 const NOTHING: [&str; 6] = ["null", "false", "0", "\"\"", "{}", "[]"];
 
-/// Whether it is the value of the one key of a fault of Cinder's.
+/// Whether it is the value of the only key of a fault in Cinder's shape.
 fn is_fault(json: &str) -> bool {
     #[derive(serde::Deserialize)]
     #[allow(dead_code)]
@@ -186,8 +187,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
     }
 }
 
-/// The capacity of a list at first: the links that a backup has. serde begins with 4, which is a seventh of the
-/// memory of a list of backups.
+/// The first capacity of a list: a backup has two links. serde's is 4: the spare ones are a seventh of the memory of a
+/// list of backups.
 const CAPACITY: usize = 2;
 
 /// Reads a list of objects without spare capacity.
@@ -216,7 +217,8 @@ pub(crate) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializ
     deserializer.deserialize_seq(Items(PhantomData))
 }
 
-/// A struct that is read from an object. serde also reads one from an array, so that `[[],[],null]` would be a backup.
+/// A struct that is decoded from an object only: serde also accepts an array, so that `["id",[],null]` would be a
+/// backup.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -1,5 +1,4 @@
-//! Cinder's database, by tests/cloud/database.py, and in what sqlite and MariaDB differ: a module of
-//! tests/cloud.rs.
+//! Cinder's database, by tests/cloud/database.py, and how sqlite and MariaDB differ: a module of tests/cloud.rs.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use vbs_client::{Client, Error, RetryPolicy};
 use crate::support::{Cloud, token, var};
 use crate::{CHANGES, changing, ids, sql};
 
-/// Has tests/cloud/database.py begin to do something with Cinder's database.
+/// Starts a command of tests/cloud/database.py on Cinder's database.
 pub fn start(arguments: &[&str], input: &Value) -> Child {
     let mut python = Command::new(var("CLOUD_VENV") + "/bin/python");
     python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cloud/database.py")).arg(var("CLOUD_DATABASE_URL"));
@@ -19,7 +18,7 @@ pub fn start(arguments: &[&str], input: &Value) -> Child {
     child
 }
 
-/// Has it do that, and returns its output.
+/// Runs it, and returns its output.
 pub fn run(arguments: &[&str], input: &Value) -> Vec<u8> {
     let output = start(arguments, input).wait_with_output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", output.status);
@@ -42,7 +41,7 @@ fn fill(rows: &Value) {
 
 const SECOND: &str = "2026-02-01 12:00:00.000000";
 
-/// Ids that are in no order, and each there once.
+/// Unique ids in no order.
 fn scattered(count: u64) -> Vec<String> {
     let mixed = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (1..=count).map(|i| format!("{:08x}-0000-4000-8000-{:012x}", mixed(i) >> 32, mixed(i) & 0xffff_ffff)).collect()
@@ -138,7 +137,7 @@ async fn names_match_as_the_contract_states_for_each_database() {
         (false, "a_b", &["a_b", "aXb"], &["a_b", "aXb"]),
         (true, "%", &[], &[]),
         (true, "_", &[], &[]),
-        // A backslash is itself on sqlite; on MariaDB, it makes itself of a wildcard.
+        // A backslash matches itself on sqlite; on MariaDB, it escapes a wildcard.
         (true, r"back\slash", &[r"back\slash"], &[r"back\slash"]),
         (false, r"back\slash", &[r"back\slash"], &["backslash"]),
         (false, r"back\\slash", &[], &[r"back\slash"]),
@@ -152,7 +151,7 @@ async fn names_match_as_the_contract_states_for_each_database() {
         (true, "", &[""], &[""]),
         (true, "\u{65e5}\u{672c}", &["\u{65e5}\u{672c}"], &["\u{65e5}\u{672c}"]),
         (false, "\u{672c}", &["\u{65e5}\u{672c}"], &["\u{65e5}\u{672c}"]),
-        // As long as a name can be.
+        // The longest name.
         (true, &x, &[&x[..]], &[&x[..]]),
         (false, &x, &[&x[..]], &[&x[..]]),
         (true, &a, &[&a[..]], &[&a[..]]),

@@ -14,7 +14,7 @@ use super::support::{http_client, token, var};
 /// A request, as either service gets it.
 #[derive(Clone, Debug)]
 struct Request {
-    /// Another one than that of the token.
+    /// Another project than the token's.
     project_id: Option<String>,
     /// After the project id: a list, or one backup.
     path: String,
@@ -23,12 +23,12 @@ struct Request {
     with_token: bool,
 }
 
-/// What a response has that does not depend on where the service runs.
+/// The part of a response that does not depend on where the service runs.
 #[derive(Debug, PartialEq)]
 struct Observed {
     status: u16,
     microversion: Option<String>,
-    /// Those of a list, or the one backup; without their links, which are compared by their `rel`.
+    /// The rows of a list, or the one backup; links are reduced to their `rel`.
     rows: Vec<Value>,
     rels: Vec<Vec<String>>,
     count: Value,
@@ -98,7 +98,7 @@ fn row(row: &Value) -> Row {
     }
     made = time("updated_at").into_iter().fold(made, Row::updated_at);
     made = time("data_timestamp").into_iter().fold(made, Row::data_timestamp);
-    // The key that a key manager without keys has for all volumes is not shown.
+    // Cinder does not show the all-zero key of a key manager without keys.
     let key = text("encryption_key_id").filter(|key| *key != "00000000-0000-0000-0000-000000000000");
     key.into_iter().fold(made, Row::encryption_key_id)
 }
@@ -123,7 +123,7 @@ const MICROVERSIONS: [&str; 28] = [
     "volume 3.45, compute 2.1",
     "compute 2.1, volume 3.45",
     "volume 3.45, volume 3.0",
-    // None of the following is there.
+    // None of the following exists.
     "volume 3.72",
     "volume 4.0",
     "volume 2.1",
@@ -135,7 +135,7 @@ const MICROVERSIONS: [&str; 28] = [
     "",
 ];
 
-/// A request of any kind: most of them are as a client would send them, and some have one thing that is odd.
+/// A request of any kind: most are those of a client, and some have one odd part.
 fn any_request(rng: &mut Rng, rows: &[Value], max: Microversion) -> Request {
     let mut query = form_urlencoded::Serializer::new(String::new());
     let field = |rng: &mut Rng, name: &str| rows[rng.usize(..rows.len())][name].as_str().unwrap_or("none").to_owned();
@@ -246,7 +246,7 @@ pub async fn compare(requests: usize) {
     }
     assert!(different.is_empty(), "{} of {requests} responses differ", different.len());
 
-    // Among them are all kinds.
+    // All kinds occur.
     let kinds = |of: &dyn Fn(&Observed) -> bool| compared.iter().filter(|(_, real, _)| of(real)).count();
     for status in [200, 400, 401, 404, 406] {
         assert!(kinds(&|real| real.status == status) >= requests / 100, "{status}");

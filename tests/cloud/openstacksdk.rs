@@ -20,7 +20,7 @@ use crate::support::{ready, token, var};
 use Endpoint::{Internal, One, Other, Two};
 use Verdict::{Differently, Neither, OnlyThey, OnlyWe, Same};
 
-/// What is in the catalog, and what is not.
+/// The endpoints in the catalog, and one that is not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Endpoint {
     /// The public one of RegionOne.
@@ -38,7 +38,7 @@ enum Verdict {
     /// Both send the same to Keystone and resolve this endpoint.
     Same(Endpoint),
     Neither,
-    /// With the reason why we differ.
+    /// The reason for a difference.
     OnlyWe(Endpoint, &'static str),
     OnlyThey(Endpoint, &'static str),
     /// First ours, then theirs.
@@ -861,7 +861,7 @@ impl Place {
     }
 }
 
-/// What `$NAME` stands for, the longer names first.
+/// The values of `$NAME`, the longer names first.
 async fn values(of: &str) -> Vec<(&'static str, String)> {
     let (id, name, secret) = application_credential(of).await;
     let login = "username: demo, password: $PASSWORD, user_domain_name: Default, project_name: demo, \
@@ -891,7 +891,7 @@ async fn values(of: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Keystone, with what is sent to sign in.
+/// Keystone, and the requests that sign in.
 struct Proxy {
     url: String,
     /// The region in the first path, and the last body that was sent for a token.
@@ -934,7 +934,7 @@ fn keystone() -> String {
     var("OS_AUTH_URL").trim_start_matches("http://").trim_end_matches("/v3").to_owned()
 }
 
-/// What this process's environment leads to. By itself it does nothing.
+/// Resolves this process's environment. Without the variable it does nothing.
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn resolve() {
@@ -950,7 +950,7 @@ async fn resolve() {
     fs::write(path, result.to_string()).unwrap();
 }
 
-/// What this crate makes of them.
+/// This crate's result.
 async fn ours(places: &[Place]) -> Vec<Value> {
     let mut results = Vec::new();
     for place in places {
@@ -965,7 +965,7 @@ async fn ours(places: &[Place]) -> Vec<Value> {
     results
 }
 
-/// What openstacksdk makes of them, or with the argument `command`, the `openstack` command.
+/// openstacksdk's result, or with the argument `command`, the `openstack` command's.
 async fn theirs(places: &[Place], argument: Option<&str>) -> Vec<Value> {
     let cases: Vec<_> = places
         .iter()
@@ -1000,7 +1000,7 @@ fn known(result: &Value) -> Option<Endpoint> {
     Some(found.unwrap_or_else(|| panic!("{endpoint}")).0)
 }
 
-/// Which of the two is followed is in the verdicts of the cases, and here what the command does.
+/// The verdicts of the cases state which of the two is followed; this is the command's result.
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn the_openstack_command_differs_from_openstacksdk_as_the_table_has_it() {

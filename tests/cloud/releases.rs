@@ -1,5 +1,5 @@
-//! What every release of Cinder and Keystone has to get right, against Cinder's database: a module of tests/cloud.rs,
-//! in less than two minutes. `CLOUD_CINDER=22 tests/cloud/cloud.sh run cargo test --test cloud releases:: -- --ignored`
+//! The promises on every release of Cinder and Keystone, against Cinder's database: a module of tests/cloud.rs, in less
+//! than two minutes. `CLOUD_CINDER=22 tests/cloud/cloud.sh run cargo test --test cloud releases:: -- --ignored`
 
 #[path = "sign_in.rs"]
 pub mod sign_in;
@@ -27,7 +27,7 @@ pub async fn max_microversion() -> Microversion {
     v3["version"].as_str().unwrap().parse().unwrap()
 }
 
-/// Fails unless the release is too old for the request, and says so.
+/// Fails unless the release is too old for the request and the error states that.
 async fn check_too_new(error: &Error) {
     let max = max_microversion().await;
     assert_eq!(error.status().unwrap(), 406, "{error:?}");
@@ -138,7 +138,7 @@ async fn every_filter_and_its_fuzzy_twin_match_the_database<T: Listed>() {
                 name.is_some_and(|name| name.contains("night")) && status.starts_with("error") && volume.contains("-4")
             }),
         ),
-        // Nothing of a value is lost or taken for more than a value.
+        // A value is sent completely, and as nothing but a value.
         (all.clone().name("a b&limit=1;c=d+e#f/\u{e9}~%?"), nothing()),
         (all.clone().name_like("&status=error"), nothing()),
     ];
@@ -187,7 +187,7 @@ fn check_details(backup: &BackupDetail, row: &Value, version: Microversion, show
     assert_eq!(backup.snapshot_id, text("snapshot_id"), "{row}");
     let metadata = if since(43) { row["metadata"].clone() } else { serde_json::Value::Null };
     assert_eq!(serde_json::to_value(&backup.metadata).unwrap(), metadata, "{row}");
-    // The key that a key manager without keys has for all volumes is not shown.
+    // Cinder does not show the all-zero key of a key manager without keys.
     let key = text("encryption_key_id").filter(|key| since(64) && key != "00000000-0000-0000-0000-000000000000");
     assert_eq!(backup.encryption_key_id, key, "{row}");
     assert_eq!(backup.user_id, text("user_id").filter(|_| shows_owner && since(56)), "{row}");
@@ -222,7 +222,7 @@ async fn every_detail_of_every_row_matches_the_database() {
         }
         assert_eq!(client.list_backups_detail().count().await.unwrap(), ROWS as u64);
     }
-    // Every field that can be null is in some rows, and is not in others.
+    // Every field that can be null is null in some rows only.
     for field in [
         "display_name",
         "display_description",
@@ -367,7 +367,7 @@ async fn a_backup_that_was_deleted_is_not_found_when_looked_at_again() {
     assert_eq!(client.show_backup(&listed[1].id).send().await.unwrap().id, row(0));
 }
 
-/// The operator has not enabled `name~` and the like: the error has to reach the user. And links lead nowhere.
+/// The operator has not enabled `name~` and the like: the error has to reach the user. Links lead nowhere.
 #[tokio::test]
 #[ignore = "needs the cloud"]
 async fn the_strict_service_lists_right_or_refuses_a_filter() {

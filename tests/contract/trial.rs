@@ -1,4 +1,4 @@
-//! What the trial adds to the contract, used as a user of the crate would.
+//! Uses the trial's additions to the contract, like a user of the crate.
 
 use serde_json::{Value, json};
 use vbs_client::mock::{self, Cinder, Row, rows};
@@ -92,7 +92,7 @@ async fn the_rows_of_the_mock_have_every_new_field() {
         assert!(written[name].is_string(), "{name}");
     }
     assert_eq!(serde_json::from_value::<BackupDetail>(written).unwrap(), *full);
-    // Those that are made up have all of them now and then.
+    // Made-up rows have each of them in some rows.
     let made_up: Vec<_> = rows(30).into_iter().map(BackupDetail::from).collect();
     assert!(
         made_up.iter().any(|backup| backup.zz_uuid.is_some()) && made_up.iter().any(|backup| backup.zz_uuid.is_none())
@@ -133,7 +133,7 @@ fn every_new_field_is_read_and_written() {
     assert_eq!(of("zz_texts_or_null", &json!([])).unwrap().zz_texts_or_null, Some(vec![]));
 }
 
-/// Of the same type of row, at another path.
+/// The same type of row, at another path.
 #[tokio::test]
 async fn a_new_list_is_listed() {
     let cinder = start(rows(25)).await;

@@ -1,4 +1,4 @@
-//! What callers' own code relies on: types, predicates, cursors, streams without a crate for streams.
+//! The API that callers' code relies on: types, predicates, cursors, streams without a crate for streams.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -151,7 +151,7 @@ fn without_async_a_listing_needs_a_runtime_that_is_driven() {
     let outside = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| blocking(request.items())));
     assert!(outside.is_err());
 
-    // Its own threads drive this runtime.
+    // This runtime has threads of its own.
     let entered = service.enter();
     assert_eq!(blocking(request.items()), 25);
     drop(entered);

@@ -8,7 +8,7 @@ fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// From the lowest layer to the highest: what is imported by a module is in its layer, or in a lower one.
+/// From the lowest layer to the highest: a module imports from its layer or a lower one.
 const LAYERS: [&[&str]; 7] = [
     &["generated"],
     &["query"],
@@ -72,7 +72,7 @@ fn reexports(lib: &str) -> HashMap<String, String> {
     reexports
 }
 
-/// The imports of a file that are above it.
+/// The imports of a file from a higher layer.
 fn upwards(module: &str, text: &str, reexports: &HashMap<String, String>) -> Vec<String> {
     let code = code(text);
     // The contract's types are re-exported as a whole.
@@ -130,7 +130,7 @@ fn imports_run_downwards_only() {
     assert!(upwards("query", "/// [`crate::Client`]\nuse crate::Link;", &reexports).is_empty());
 }
 
-/// What a folder may not know.
+/// The words that a folder may not have.
 #[test]
 fn no_folder_knows_what_is_not_its_own() {
     for (folder, unknown) in [

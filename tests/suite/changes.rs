@@ -60,7 +60,7 @@ async fn a_deleted_marker_is_recovered() {
 async fn one_remaining_row_of_a_page_is_enough_to_recover() {
     for left in 0..9 {
         let (cinder, before) = cinder(50).await;
-        // Of the second page, only one row stays.
+        // Only one row of the second page stays.
         let gone: Vec<_> = before[10..20].iter().filter(|id| **id != before[10 + left]).cloned().collect();
         let got = list_while(&cinder, 2, |_| delete(&cinder, &gone)).await.unwrap();
         assert_eq!(got, before, "left {left}");
@@ -161,7 +161,7 @@ async fn a_404_that_is_not_about_the_marker_stays_a_404() {
     }
 }
 
-/// As a gateway does, which knows nothing of backups.
+/// The 404 of a gateway, which knows nothing of backups.
 #[tokio::test]
 async fn a_404_that_quotes_the_url_is_not_about_the_marker() {
     for fault in [
@@ -216,7 +216,7 @@ async fn recovery_takes_few_requests_however_large_the_page() {
     const ROWS: usize = 40_000;
     let expected: Vec<_> = (0..ROWS + 5).map(|row| format!("row-{row}")).collect();
     for stays in [ROWS - 2, ROWS - 100, ROWS - 600, 0] {
-        // This one, and all rows before it.
+        // This row, and all rows before it.
         let server = large_page(ROWS, move |row| row <= stays).await;
         let got = list_ids(&server.client().list_backups()).await;
         assert!(got == expected, "{} rows, {stays}", got.len());

@@ -29,8 +29,8 @@ async fn list(request: &ListBackups) -> (Vec<String>, Option<Error>) {
     }
 }
 
-/// A service whose responses this changes: listed at any concurrency, the rows before the error are a right start
-/// of the list.
+/// A service whose responses `change` changes: at any concurrency, the rows before the error are a right start of the
+/// list.
 async fn is_an_error(
     reason: &str,
     at_least: usize,
@@ -208,7 +208,7 @@ async fn an_invalid_id_is_an_error() {
     }
 }
 
-/// Cinder with `with_count` does it, and others whatever the page.
+/// Cinder does so with `with_count`, other services on any page.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_links_every_page_that_has_rows_yields_the_same_list() {
     for number in [0, 1, 2, 9, 10, 11, 19, 20, 28, 29, 37] {
@@ -293,7 +293,7 @@ async fn a_thousand_empty_pages_are_an_error() {
         assert_eq!(pages.len(), 1002);
         assert_eq!(ids(pages[0].as_ref().unwrap()), ["a"]);
     }
-    // One fewer, and a row after it: that is a list.
+    // One fewer, and a row after it: a right list.
     let server = Server::start(|request, number| match number {
         0..999 => request.page(&page(&[], Some(&format!("marker=m-{number}")))),
         _ => request.page(&page(&["a"], None)),

@@ -107,8 +107,7 @@ fn holds<T: JsonSchema>(name: &str) {
     for (field, contracts_field) in fields(&contracts) {
         let our_field = &ours["properties"][&field];
         assert_eq!(kind(our_field), kind(&contracts_field), "{name}.{field}");
-        // The types are as strict as the contract, but for what must never fail a page: a field
-        // that may be null may be missing, too.
+        // The types are as strict as the contract, with one exception: a field that may be null may be missing, too.
         let may_be_missing = !required(&contracts, &field) || nullable(&contracts_field);
         assert_eq!(required(&ours, &field), !may_be_missing, "{name}.{field}");
         if nullable(&contracts_field) {
@@ -157,7 +156,7 @@ fn the_contracts_schemas_reject_invalid_bodies() {
     }
 }
 
-/// Each row of the table that the docs of `ListBackups` include.
+/// The table in the docs of `ListBackups` has a row for each parameter.
 #[test]
 fn the_docs_parameter_table_matches_the_contract() {
     let table = include_str!(concat!(env!("OUT_DIR"), "/parameters.md"));
@@ -175,7 +174,7 @@ fn build(contract: &str) -> Result<String, String> {
     build_with(contract, &[]).0
 }
 
-/// The same with arguments, and with all that the build script says.
+/// The same with arguments, and with the complete output of the build script.
 fn build_with(contract: &str, arguments: &[&str]) -> (Result<String, String>, String) {
     static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -204,7 +203,7 @@ fn build_with(contract: &str, arguments: &[&str]) -> (Result<String, String>, St
     (result, said)
 }
 
-/// All of the edits whose message is not the one that is expected: its start, and another part.
+/// The edits whose message lacks the expected start or the expected part.
 fn check_messages<'a>(edits: impl IntoIterator<Item = (String, String, &'a str)>, arguments: &[&str]) {
     let wrong = edits.into_iter().filter_map(|(contract, start, part)| {
         let said = build_with(&contract, arguments).0.map_or_else(|said| said, |code| format!("{} bytes", code.len()));
@@ -301,7 +300,7 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
         (with_fuzzy(fuzzy, "      x-rust-name: type\n"), "name~", "`type` is not a Rust name"),
         (with_fuzzy(fuzzy, "      x-rust-name: count\n"), "name~", "`count` is taken"),
         (with_fuzzy(fuzzy, "      x-rust-name: [a]\n"), "name~", "x-rust-name is not a string"),
-        (with("      name: name~\n", "      name: name\n"), "name", "it is there twice"),
+        (with("      name: name~\n", "      name: name\n"), "name", "it occurs twice"),
         (parameter("          schema: {type: string}\n"), "zz_extra", "it has no description"),
         (parameter("          description: Extra.\n"), "zz_extra", "its schema has no type of its own"),
         (
@@ -374,7 +373,7 @@ fn a_faulty_contract_fails_the_build_with_a_message() {
             "X-Zz",
             "a header that the response does not have",
         ),
-        (with("      name: marker\n", "      name: mark\n"), "marker", "it is not there"),
+        (with("      name: marker\n", "      name: mark\n"), "marker", "it is missing"),
         (parameter(&format!("          required: true\n{good}")), "zz_extra", "can only be `required: false`"),
         (
             with_parameter(&format!("        - name: zz_extra\n          in: body\n{good}")),
@@ -415,7 +414,7 @@ fn with_path(path: &str, operation: &str) -> String {
     with(LIST, &format!("  {path}:\n    {operation}\n{LIST}"))
 }
 
-/// Each is one edit, and where and what its message says is wrong.
+/// Each is one edit, with the place and the fault in its message.
 #[test]
 fn a_wrong_edit_is_named_with_its_place() {
     let detail = "schema `BackupDetail`: property `zz_extra`: ";
@@ -427,7 +426,7 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with("openapi: 3.0.3", "openapi: 3.1.0"), "openapi: ", "\"3.1.0\" is not supported, only 3.0.x"),
         (with("openapi: 3.0.3", "openapi: 3.0.3\nopenapi: 3.0.3"), "", "duplicate"),
         ("just text".to_owned(), "openapi: ", "is not supported"),
-        ("openapi: 3.0.3\npaths: []".to_owned(), list, "it is not there"),
+        ("openapi: 3.0.3\npaths: []".to_owned(), list, "it is missing"),
         (with("    Link:\n", "    Link:\n\ttype: object\n"), "", "at line"),
         // Operations.
         (with("/v3/{project_id}/backups:", "/v2/{project_id}/backups:"), "path `/v2/{project_id}/backups`: ", "it does not begin with /v3/{project_id}/"),
@@ -438,7 +437,7 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with("    get:\n", "    head: {}\n    get:\n"), "path `/v3/{project_id}/backups`: ", "`head` is not supported"),
         (with("operationId: list_backups\n", "operationId: List\n"), "path `/v3/{project_id}/backups`: ", "its operationId is not a Rust name"),
         (with("operationId: list_backups\n", "operationId: builder\n"), "path `/v3/{project_id}/backups`: ", "its operationId is not a Rust name in snake case, or taken"),
-        (with("operationId: list_backups\n", "operationId: list_all\n"), list, "it is not there"),
+        (with("operationId: list_backups\n", "operationId: list_all\n"), list, "it is missing"),
         (with("operationId: list_backups_detail\n", "operationId: list_backups\n"), "operation `list_backups", "it is"),
         (with("      operationId: list_backups\n", "      operationId: list_backups\n      x-openstac: {}\n"), list, "`x-openstac` is not understood here"),
         (with("      operationId: list_backups\n", "      operationId: list_backups\n      requestBody: {}\n"), list, "`requestBody` is not understood here"),
@@ -454,15 +453,15 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with("$ref: '#/components/schemas/BackupList'", "$ref: '#/components/schemas/Gone'"), list, "there is no schema `#/components/schemas/Gone`"),
         (with("        - $ref: '#/components/parameters/project_id'\n", ""), list, "it has no parameter `project_id`"),
         (with_parameter("        - $ref: '#/components/parameters/P'\n"), list, "there is no parameter `#/components/parameters/P`"),
-        (with("      parameters: *parameters\n", "      parameters: [{$ref: '#/components/parameters/project_id'}]\n"), "parameter `limit`: ", "it is not there"),
+        (with("      parameters: *parameters\n", "      parameters: [{$ref: '#/components/parameters/project_id'}]\n"), "parameter `limit`: ", "it is missing"),
         (with_path("/v3/{project_id}/zz", get), "operation `show_it`: ", "no header"),
-        (with("      name: X-Auth-Token\n", ""), "security scheme `token`: ", "it has no name of a header"),
+        (with("      name: X-Auth-Token\n", ""), "security scheme `token`: ", "it has no header name"),
         (with("      name: X-Auth-Token\n", "      name: X Auth\n"), "security scheme `token`: ", "`x auth` can't be the name of a header"),
         // What paging needs.
         (with("        backups_links: &backups_links\n", "        links: &backups_links\n"), "", "`backups_links`"),
         (with("        count: &count\n", "        total: &count\n"), "", "`count`"),
         (with("      required: [backups]\n", ""), "operation `list_backups`: schema `BackupList`: ", "its `backups` is not a required list of objects"),
-        (with("        count: &count\n", "        zz_extra: {type: string}\n        count: &count\n"), "operation `list_backups`: schema `BackupList`: property `zz_extra`: ", "a list has no such"),
+        (with("        count: &count\n", "        zz_extra: {type: string}\n        count: &count\n"), "operation `list_backups`: schema `BackupList`: property `zz_extra`: ", "`Page` has no field for it"),
         (with("      required: [id, name]\n", "      required: [name]\n"), "schema `Backup`: ", "its `id` is not a required string"),
         (with("        id: &id\n", "        uid: &id\n"), "schema `Backup`: ", "its `required` names `id`, which is not among its properties"),
         (with("          description: The backup's id.\n          type: string\n", "          description: The backup's id.\n          type: integer\n"), "schema `Backup", "its `id` is not a required string"),
@@ -493,8 +492,8 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with_field("{type: [string, 'null']}"), detail, "is not supported"),
         (with_field("string"), detail, "it is not a schema"),
         (with_field("{oneOf: [{type: string}]}"), detail, "`oneOf` is not understood here"),
-        (with_field("{allOf: []}"), detail, "its allOf has not one schema"),
-        (with_field("{allOf: [{type: string}, {type: string}]}"), detail, "its allOf has not one schema"),
+        (with_field("{allOf: []}"), detail, "its allOf has to have exactly one schema"),
+        (with_field("{allOf: [{type: string}, {type: string}]}"), detail, "its allOf has to have exactly one schema"),
         (with_field("{$ref: '#/components/schemas/Gone'}"), detail, "there is no schema `#/components/schemas/Gone`"),
         (with_field("{$ref: '#/components/schemas/Link', description: x}"), detail, "`description` is not understood here"),
         (with_field("{type: string, nullable: maybe}"), detail, "its nullable \"maybe\" is neither true nor false"),
@@ -515,8 +514,8 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with_field("{type: string, enum: []}"), detail, "it has no values"),
         (with_field("{type: string, x-extensible-enum: [1st]}"), detail, "its value `1st` has no Rust name"),
         (with_field("{type: string, x-extensible-enum: ['']}"), detail, "its value `` has no Rust name"),
-        (with_field("{type: string, x-extensible-enum: [a-b, a_b]}"), detail, "its value `a_b` has no Rust name, or that of another"),
-        (with_field("{type: string, x-extensible-enum: [unknown]}"), detail, "its value `unknown` has no Rust name, or that of another"),
+        (with_field("{type: string, x-extensible-enum: [a-b, a_b]}"), detail, "its value `a_b` has no Rust name, or another value's"),
+        (with_field("{type: string, x-extensible-enum: [unknown]}"), detail, "its value `unknown` has no Rust name, or another value's"),
         (with("- available", "- 1"), "parameter `status`: schema `BackupStatus`: ", "its value 1 is not a string"),
         (with(DETAILS, &format!("        type: {{type: string}}\n{DETAILS}")), "schema `BackupDetail`: property `type`: ", "`type` is not a Rust name"),
         (with(DETAILS, &format!("        '1st': {{type: string}}\n{DETAILS}")), "schema `BackupDetail`: property `1st`: ", "is not a Rust name"),
@@ -525,7 +524,7 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with_component("Client", "{type: object, properties: {a: {type: string}}}"), "schema `Client`: ", "its Rust name would be `Client`, which is taken"),
         (with_component("Tree", "{type: object, properties: {child: {$ref: '#/components/schemas/Tree'}}}"), "schema `Tree`: ", "it refers to itself"),
         (with_component("Loop", "{$ref: '#/components/schemas/Loop'}"), "schema `Loop`: ", "it refers to itself"),
-        (with("        name: &name\n          description: The backup's name, if it has one.\n          type: string\n          nullable: true\n", "        name: &name\n          type: string\n").replacen("        name: *name\n", "        name: {type: string, nullable: true}\n", 1), "schema `Backup`: property `name`: ", "it is another one than in `BackupDetail`"),
+        (with("        name: &name\n          description: The backup's name, if it has one.\n          type: string\n          nullable: true\n", "        name: &name\n          type: string\n").replacen("        name: *name\n", "        name: {type: string, nullable: true}\n", 1), "schema `Backup`: property `name`: ", "it differs from that in `BackupDetail`"),
     ];
     assert!(edits.len() >= 80, "{}", edits.len());
     check_messages(
@@ -630,7 +629,7 @@ fn a_wrong_operation_is_named_with_its_place() {
         named("exec", taken),
         named("pre", taken),
         named("api_version", taken),
-        (with_operation(&SHOW_ZZ.replacen("show_zz", "show_backup", 1), PART), "operation `show_backup`: ", "it is there twice"),
+        (with_operation(&SHOW_ZZ.replacen("show_zz", "show_backup", 1), PART), "operation `show_backup`: ", "it occurs twice"),
         of_show("      operationId", "      x-openstac: {min-ver: '3.60'}\n      operationId", show, "`x-openstac` is not understood here"),
         of_show("      operationId", "      security: []\n      operationId", show, "`security` is not understood here"),
         of_show("{min-ver: '3.60'}", "{min-ver: 3.60}", show, "min-ver has to be in quotes"),
@@ -642,7 +641,7 @@ fn a_wrong_operation_is_named_with_its_place() {
         of_show(id, "", show, "there is no parameter for `{zz_id}` in its path"),
         of_show("        - $ref: '#/components/parameters/project_id'\n", "", show, "it has no parameter `project_id`"),
         of_show("{name: zz_id, in: path", "{name: other, in: path", "parameter `other`: ", "it is not in /v3/{project_id}/zz/"),
-        of_show("{name: part_id", "{name: zz_id", "parameter `zz_id`: ", "it is there twice"),
+        of_show("{name: part_id", "{name: zz_id", "parameter `zz_id`: ", "it occurs twice"),
         of_show("parts/{part_id}", "parts/{zz_id}", "", "parameter `part_id`: it is not in"),
         of_show("zz/{zz_id}/parts", "zz/{zz_id}/{zz_id}", show, "its path has a parameter twice"),
         of_show("required: true, description: Its id.", "description: Its id.", "parameter `zz_id`: ", "can only be `required: true`"),
@@ -652,7 +651,7 @@ fn a_wrong_operation_is_named_with_its_place() {
         of_show("Its id., schema", "Its id., x-openstack: {min-ver: '3.60'}, schema", "parameter `zz_id`: ", "only a plain string with a Rust name is supported"),
         of_show("Its id., schema", "Its id., style: matrix, schema", "parameter `zz_id`: ", "`style` is not understood here"),
         of_show("in: path, required: true, description: Its id.", "in: cookie, required: true, description: Its id.", "parameter `zz_id`: ", "its `in` is \"cookie\""),
-        of_show(id, "        - {name: zz_id, in: path, required: true, description: Its id., schema: {type: string}}\n        - $ref: '#/components/parameters/limit'\n", show, "parameter `limit`: an operation that returns one object has none in its query"),
+        of_show(id, "        - {name: zz_id, in: path, required: true, description: Its id., schema: {type: string}}\n        - $ref: '#/components/parameters/limit'\n", show, "parameter `limit`: an operation that returns one object can't have query parameters"),
         of_show("zz/{zz_id}", "zz?/{zz_id}", "path `/v3/{project_id}/zz?/{zz_id}/parts/{part_id}`: ", "`zz?` is neither a word nor a parameter in braces"),
         of_show("zz/{zz_id}", "zz-{zz_id}", "path `", "`zz-{zz_id}` is neither a word nor a parameter"),
         of_show("zz/{zz_id}", "zz/{zz_id", "path `", "`{zz_id` is neither a word nor a parameter"),
@@ -671,12 +670,12 @@ fn a_wrong_operation_is_named_with_its_place() {
         of_schema("{type: object, properties: {part: {type: object, properties: {id: {type: string}}}}}", show, "property `part`: it is the object, so it has to be required"),
         of_schema("{type: object, required: [part], properties: {part: {nullable: true, type: object, properties: {id: {type: string}}}}}", show, "it is the object, so it has to be required"),
         of_schema("{type: object, required: [part], properties: {part: {type: object, properties: {id: {type: text}}}}}", show, "the type \"text\" is not supported"),
-        of_schema(BACKUPS, show, "parameter `zz_id`: the path of a list has none but project_id"),
+        of_schema(BACKUPS, show, "parameter `zz_id`: the path of a list has no parameter but project_id"),
         // Lists.
-        of_list("*parameters", "[{$ref: '#/components/parameters/project_id'}]", "parameter `limit`: ", "it is not there, and paging needs it"),
+        of_list("*parameters", "[{$ref: '#/components/parameters/project_id'}]", "parameter `limit`: ", "it is missing, and paging needs it"),
         (with_operation(LIST_ZZ, BACKUPS).replacen("parameters: *parameters\n      responses: {'200': {headers: {O", "parameters: [{$ref: '#/components/parameters/project_id'}, {$ref: '#/components/parameters/limit'}, {$ref: '#/components/parameters/offset'}, {$ref: '#/components/parameters/marker'}, {$ref: '#/components/parameters/with_count'}]\n      responses: {'200': {headers: {O", 1), "operation `list_zz`: ", "its parameters are not those of the list at /v3/{project_id}/backups"),
         of_list("backups/trash", "backups", "", "duplicate"),
-        (with_operation(LIST_ZZ, "{type: object, required: [backups], properties: {backups: {type: array, items: {type: object, required: [id, name], properties: {id: {type: string}, name: {type: string}}}}, backups_links: {type: array, items: {$ref: '#/components/schemas/Link'}}, count: {type: integer, minimum: 0}}}"), "schema `", "property `name`: it is another one than in"),
+        (with_operation(LIST_ZZ, "{type: object, required: [backups], properties: {backups: {type: array, items: {type: object, required: [id, name], properties: {id: {type: string}, name: {type: string}}}}, backups_links: {type: array, items: {$ref: '#/components/schemas/Link'}}, count: {type: integer, minimum: 0}}}"), "schema `", "property `name`: it differs from that in"),
         (with_operation(LIST_ZZ, "{type: object, required: [backups], properties: {backups: {type: array, items: {type: string}}}}"), "operation `list_zz`: schema `ListZzResponse`: ", "its `backups` is not a required list of objects"),
     ];
     build(&with_operation(SHOW_ZZ, PART)).expect("what the others are variations of");
@@ -687,7 +686,7 @@ fn a_wrong_operation_is_named_with_its_place() {
     );
 }
 
-/// Each is what another version of progenitor could write.
+/// Each simulates the output of another version of progenitor.
 #[test]
 fn a_change_of_generated_code_that_finds_nothing_to_change_is_named() {
     for (old, new, said) in [
@@ -784,7 +783,7 @@ fn a_number_takes_eq_and_hash_from_its_row_with_a_warning() {
     }
 }
 
-/// Each kind of field is in the types, and is read.
+/// Each kind of field is in the types, and is decoded.
 #[test]
 fn every_kind_of_field_generates_its_type() {
     for (property, expected) in [

@@ -120,7 +120,7 @@ async fn a_backup_serializes_to_what_it_was_decoded_from() {
         }
         assert_eq!(serde_json::to_value(&backup).unwrap(), written);
         assert_eq!(serde_json::from_value::<BackupDetail>(row.clone()).unwrap(), backup);
-        // The same as the lowest microversion has it.
+        // The same row in the lowest microversion.
         for field in ["metadata", "user_id", "encryption_key_id", "os-backup-project-attr:project_id", "links"] {
             row.as_object_mut().unwrap().remove(field);
         }
@@ -286,7 +286,7 @@ async fn a_requests_microversion_is_sent_and_checked() {
     assert_eq!(page.microversion(), Some(LATEST));
     assert_eq!(page.backups[2].metadata.as_ref().unwrap()["key"], "value-9");
     assert_eq!(page.backups[2].encryption_key_id.as_deref(), Some("encryption-key-id-9"));
-    // It lowers neither what a parameter needs nor the client's minimum, and only this request has it.
+    // It lowers neither a parameter's minimum nor the client's, and applies to this request only.
     request.clone().microversion(Microversion::new(3, 18)).name_like("night").send().await.unwrap();
     let client = cinder.builder().microversion(Microversion::new(3, 64)).build().unwrap();
     client.list_backups_detail().microversion(Microversion::new(3, 43)).send().await.unwrap();
@@ -327,7 +327,7 @@ async fn every_way_to_list_yields_the_same_rows() {
     assert_eq!((last.path.as_str(), last.parameter("limit")), (path.as_str(), Some("0")));
 }
 
-/// Starts with a page of one list, and continues with the pages of the other.
+/// Starts with a page of one list, and continues in the other.
 async fn rest<A: Listed, B: Listed>(cinder: &Cinder) -> Vec<String> {
     let narrow = |request: ListBackups<A>| request.limit(10).name_like("ly-");
     let page = narrow(A::request(&cinder.client())).send().await.unwrap();

@@ -177,7 +177,7 @@ async fn an_undecodable_200_reports_the_position_and_the_start_of_the_body() {
     ] {
         let error = failing(200, body).await;
         assert!(matches!(&error, Error::Undecodable { text, .. } if text == body), "{error:?}");
-        let expected = format!("{what} the response is not what it should be: ");
+        let expected = format!("{what} the response is invalid: ");
         assert!(error.to_string().starts_with(&expected) && error.request_id() == Some("req-1"), "{error}");
         assert!(!error.is_retryable());
     }
@@ -228,7 +228,7 @@ async fn an_error_states_the_path_and_the_type_of_a_wrong_value() {
         let server = Server::start(move |request, _| request.reply(200, &body)).await;
         let error = server.client().list_backups().send().await.unwrap_err();
         let cause = error.source().unwrap().to_string();
-        let expected = "backups[0].id of the response is not what it should be: invalid type: ";
+        let expected = "backups[0].id of the response is invalid: invalid type: ";
         assert_eq!(cause, format!("{expected}{wrong}, expected a string"));
     }
 }
@@ -304,7 +304,7 @@ async fn a_stalled_response_is_a_timeout() {
     }
 }
 
-/// The error of the listing reports the cause for which signing in, or a provider of tokens, failed.
+/// The listing's error has the cause of the failure of signing in or of a provider of tokens.
 #[test]
 fn the_error_of_signing_in_reports_what_its_cause_does() {
     let busy = || ErrorBuilder::status(503).fault("unavailable", "503", "Busy.").request_id("req-1").build();

@@ -113,7 +113,7 @@ fn each_page_is_listed_once_and_is_linked_to_where_it_is() {
         assert_eq!(guide.matches(&format!("//! | [`{name}`] |")).count(), 1, "{name}");
         assert_eq!(guide.matches(&format!("../docs/{name}.md\"")).count(), 1, "{name}");
 
-        // What rustdoc resolves by the first definition, a code host does by the page's own.
+        // rustdoc uses the first definition of a link, a code host the page's own.
         let mut defined = BTreeSet::new();
         for line in text.lines().filter(|line| line.starts_with('[')) {
             let Some((label, target)) = line.split_once("]: ") else { continue };

@@ -58,7 +58,7 @@ async fn endless_body<T: Listed>() {
     assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
     assert_eq!(error.to_string(), "the body of the response exceeds 67108864 bytes");
     assert!(!error.is_retryable());
-    // 64 MiB, and what it takes to put them together.
+    // 64 MiB, and the memory to concatenate them.
     assert!(peak() - before < 256 * MIB, "{} MiB", (peak() - before) / MIB);
 }
 
@@ -67,7 +67,7 @@ fn a_large_undecodable_body_takes_bounded_memory() {
     in_own_process(|| runtime(false).block_on(large_undecodable_bodies()));
 }
 
-/// Of a token of 8 KiB, in as many forms as a body of 60 MiB has room for.
+/// A token of 8 KiB, in as many forms as fit into a body of 60 MiB.
 async fn large_undecodable_bodies() {
     let token: String = (0..8192).map(|_| fastrand::alphanumeric()).collect();
     let escaped: String = token.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
@@ -88,7 +88,7 @@ async fn large_undecodable_bodies() {
         assert!(text.len() < 10_000, "{start}: {}", text.len());
         assert_eq!(part_of_token(&text, &token), None, "{start}");
     }
-    // The body once, and what it takes to put it together or to decode it.
+    // The body once, and the memory to concatenate or decode it.
     assert!(peak() - before < 256 * MIB, "{} MiB", (peak() - before) / MIB);
 }
 
@@ -221,7 +221,7 @@ async fn malformed_headers_are_ignored<T: Listed>() {
     }
 }
 
-/// Nothing that a server sends breaks out of the line of a message.
+/// No text of a server adds a line to a message.
 async fn an_error_message_is_one_line<T: Listed>() {
     for bytes in [
         last_response(500, "X-OpenStack-Request-Id: a\tb\r\n", "line\r\nline\u{1b}[2J\u{85}\u{2028}end"),

@@ -69,7 +69,7 @@ impl Server {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// All connections that there are stay open, and nothing is read or sent any more.
+    /// All connections stay open, but nothing is read or sent on them from here on.
     fn silence(&self) {
         self.silent.send_replace(self.connections());
     }

@@ -109,7 +109,7 @@ async fn a_downgrade_between_pages_is_an_error() {
     assert!(pages.try_next().await.unwrap().is_none(), "an error ends the stream");
 }
 
-/// Also where only with_count needed it, which later pages are requested without.
+/// Also if only with_count needed it, although later pages are requested without it.
 #[tokio::test]
 async fn later_pages_keep_the_microversion_of_the_first() {
     let cinder = Cinder::start(rows(32)).await;

@@ -99,7 +99,7 @@ async fn retry_after_is_followed() {
     let policy = RetryPolicy::default().initial_delay(Duration::ZERO);
     cinder.fail_next(1, Fault::status(429).retry_after(3600));
     let client = cinder.builder().retry(policy).page_deadline(Duration::from_secs(10)).build().unwrap();
-    // It gives up at once: Retry-After exceeds the deadline.
+    // It fails at once: Retry-After exceeds the deadline.
     let error = client.list_backups().send().await.unwrap_err();
     assert_eq!(cinder.requests().len(), 1, "{error:?}");
 }
@@ -175,7 +175,7 @@ async fn the_maximum_microversion_selects_the_release() {
         assert_eq!(next.contains("/backups/detail?limit=5&marker="), detail, "3.{maximum}: {next}");
         let (status, body) = get(format!("{project}/backups?%C3%A9=1")).await;
         assert_eq!((status, body["badRequest"]["message"].as_str()), (400, Some(filter)), "3.{maximum}");
-        // Wherever the link leads.
+        // The link's path does not matter.
         let got: Vec<_> = cinder.client().list_backups_detail().limit(7).items().try_collect().await.unwrap();
         assert_eq!(got.len(), 20);
     }

@@ -107,7 +107,7 @@ async fn an_empty_page_in_the_middle_is_not_the_end() {
     assert_eq!(list_ids(&server.client().list_backups()).await, ["a", "d"]);
 }
 
-/// The server counts again for every page, and puts an empty one at the end.
+/// With it, the server counts for every page, and adds an empty page at the end.
 #[tokio::test]
 async fn the_count_is_requested_once_and_set_on_every_page() {
     let cinder = Cinder::start(rows(30)).await;
@@ -156,7 +156,7 @@ async fn cyclic_links_are_an_error() {
         assert!(items.next().await.is_none(), "an error ends the stream");
         let once: Vec<_> = (0..lead + period).map(|row| format!("row-{row}")).collect();
         assert_eq!(rows, once, "lead {lead}, period {period}: every row once");
-        // This service returns a page for each link: only its rows show that it was returned before.
+        // This service returns a page for each link: only its rows show the cycle.
         assert_eq!(server.requests().len(), lead + period + 1, "lead {lead}, period {period}");
     }
 }
@@ -247,7 +247,7 @@ async fn a_link_without_a_usable_cursor_is_an_error_after_its_page() {
             matches!(&listed[..], [Ok(page), Err(Error::Pagination { .. })] if ids(page) == ["a"]),
             "{link}: {listed:?}"
         );
-        // One page alone can't report that there are more: it is not returned as if it were the last.
+        // A single page with such a link is an error: it must not look like the last page.
         let sent = request.send().await;
         assert!(matches!(sent, Err(Error::Pagination { .. })), "{link}: {sent:?}");
         assert_eq!(server.requests().len(), 2, "{link}");
@@ -287,7 +287,7 @@ async fn an_error_follows_the_rows_before_it_and_ends_the_stream() {
     assert!(items.next().await.is_none());
     assert_eq!(server.requests().len(), 2);
 
-    // It can be resumed there: no row comes twice, none is missing.
+    // The listing can be resumed there: no row comes twice, none is missing.
     assert_eq!(list_ids(&request.resume_at(Cursor::after("b"))).await, ["c"]);
     assert_eq!(markers(&server.requests()), [None, Some("b"), Some("b")]);
 }

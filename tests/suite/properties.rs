@@ -30,7 +30,7 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// A value arrives as it is, or is refused and nothing is sent.
+    /// A value arrives unchanged, or is refused and nothing is sent.
     #[test]
     fn any_value_arrives_unchanged_or_is_refused(values in vec((0..TEXTS.len(), value()), 1..4)) {
         for_each_list!({ runtime(false).block_on(async {
@@ -60,7 +60,7 @@ proptest! {
         })? });
     }
 
-    /// However a list is divided into pages, empty ones among them, pagination yields the list.
+    /// A list that is divided into any pages, also empty ones, is yielded completely.
     #[test]
     fn any_division_into_pages_yields_the_list(
         sizes in vec(0..5_usize, 1..12),
@@ -176,7 +176,7 @@ impl World {
     }
 }
 
-/// What happens to a response on its way.
+/// A fault of a response.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Busy,
@@ -205,7 +205,7 @@ impl Fault {
     }
 }
 
-/// What the service does, and how it is listed.
+/// The behaviour of the service, and how it is listed.
 #[derive(Clone, Debug)]
 struct Case {
     rows: usize,
@@ -219,7 +219,7 @@ struct Case {
     fuzzy: bool,
     concurrency: usize,
     prefetch: bool,
-    /// The milliseconds after which a wait for a row is given up, and begun again.
+    /// The milliseconds after which a wait for a row is cancelled and begun again.
     patience: Option<u64>,
     /// The number of rows after which the stream is dropped, and resumed after the last of them.
     dropped_after: Option<usize>,
@@ -246,7 +246,7 @@ prop_compose! {
 #[derive(Debug, PartialEq)]
 enum End {
     Complete,
-    /// It can't be resumed: the backups that could be its marker were deleted.
+    /// It can't be resumed: the candidates for its marker were deleted.
     Lost,
 }
 
@@ -286,7 +286,7 @@ async fn list_resumed<T: Listed>(
         };
         let cursor = match error {
             None => got.last().map(Cursor::after),
-            // It had too many faults.
+            // Too many faults.
             Some(error) if error.is_retryable() => got.last().map(Cursor::after),
             Some(error @ Error::Pagination { .. }) => {
                 prop_assert!(error.to_string().contains("deleted"), "{:?}", error);
@@ -308,8 +308,8 @@ async fn list_resumed<T: Listed>(
 }
 
 proptest! {
-    /// All rows that stayed, each once and in order, whatever else happens; or an error, and what came before
-    /// it is right. `PROPTEST_CASES` is how many of them are tried.
+    /// All rows that stayed, each once and in order, whatever else happens; or an error after right rows.
+    /// `PROPTEST_CASES` is the number of cases.
     #[test]
     fn any_changes_and_faults_yield_a_right_list(case in case()) {
         // With a paused clock, so that responses come in an order that is the same every time.
@@ -323,7 +323,7 @@ proptest! {
                 let (shared, service, request) = (Arc::clone(&shared), Arc::clone(&service), Arc::clone(request));
                 let reply = Reply::deferred(move |response| {
                     let mut world = shared.lock().unwrap();
-                    // What happened since the response before.
+                    // The changes since the previous response.
                     let changes = response.checked_sub(1).and_then(|before| service.changes.get(before));
                     for change in changes.into_iter().flatten() {
                         world.apply(change, request.get("marker"));
@@ -349,13 +349,13 @@ proptest! {
             let listed = got.len();
             let mut once = HashSet::new();
             got.retain(|id| once.insert(id.clone()));
-            // A resumed listing does not know what was listed before rows that have come among them.
+            // A resumed listing does not know which rows were listed before the inserted ones.
             let among = |change: &Change| matches!(change, Change::InsertOlder(_) | Change::Restore);
             prop_assert!(got.len() == listed || case.changes.iter().flatten().any(among), "a row came twice");
             let stayed = world.lock().unwrap().stayed.clone();
             let mut of_them: Vec<_> = got.into_iter().filter(|id| stayed.contains(id)).collect();
             if end == End::Lost {
-                // Then the rows before the error are right.
+                // The rows before the error are right.
                 of_them.extend(stayed[of_them.len()..].iter().cloned());
             }
             prop_assert_eq!(of_them, stayed);

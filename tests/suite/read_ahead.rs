@@ -166,7 +166,7 @@ async fn concurrent_pages_take_less_time() {
     assert_eq!(times, [21, 3]);
 }
 
-/// The pages in memory include the one that the caller holds.
+/// The pages in memory include the caller's.
 #[tokio::test(start_paused = true)]
 async fn no_more_pages_are_in_memory_than_the_concurrency() {
     for (concurrency, pages) in [(1, 2), (2, 2), (3, 3), (5, 5)] {
@@ -289,7 +289,7 @@ async fn an_error_follows_the_rows_before_it() {
     for concurrency in [1, 2, 4, 20] {
         for fails in 0..10_usize {
             let rows = rows.clone();
-            // Where it starts decides, so that the page that fails is the same at any concurrency.
+            // Chosen by its start, so that the same page fails at any concurrency.
             let server = Server::start(move |request, _| {
                 let marker = request.get("marker").and_then(|marker| rows.iter().position(|row| row.id() == marker));
                 let offset = request.get("offset").map_or(0, |offset| offset.parse().unwrap());
@@ -345,7 +345,7 @@ async fn a_rate_limit_reduces_concurrency_without_a_retry_storm() {
         assert_eq!(list_ids(&client.list_backups().limit(10).concurrency(8)).await, row_ids(&rows));
         let requests = server.requests();
         let refused = requests.iter().filter(|request| request.in_flight > limit).count();
-        // 112 pages: all that were refused were refused once, in few of the rounds.
+        // 112 pages: each refused page was refused once, in few rounds.
         assert!(refused >= 8 - limit, "{refused}");
         assert!(requests.len() <= 112 + 7 + refused, "{} of which {refused} were refused", requests.len());
         assert!(refused <= 7 + 8, "{refused} were refused");
@@ -384,8 +384,7 @@ async fn little_is_read_ahead_where_pages_never_overlap() {
     assert!(requests <= 101 + 60, "{requests} requests for 101 pages");
 }
 
-/// Where the service is down, the awaited page is retried as the policy says, the pages after it are
-/// requested once.
+/// If the service is down, the awaited page is retried by the policy, the pages after it are requested once.
 #[tokio::test(start_paused = true)]
 async fn only_the_awaited_page_is_retried() {
     let rows = rows(1000);
@@ -443,7 +442,7 @@ enum Change {
     DeleteMany,
 }
 
-/// What the service has: `before` for the next `reads` responses, and then `now`.
+/// The service's rows: `before` for the next `reads` responses, then `now`.
 #[derive(Clone, Default)]
 struct Plan {
     before: Vec<Row>,
@@ -499,7 +498,7 @@ async fn one_change_at_any_row_and_time_keeps_the_list_right() {
     }
 }
 
-/// What a change makes of `number` rows, and the ids of those that are there and fit the filter throughout.
+/// `number` rows after a change, and the ids of those that exist and fit the filter throughout.
 fn changed(change: Change, row: usize, number: usize) -> (Plan, Vec<String>) {
     let before: Vec<_> = rows(number).into_iter().map(|row| row.name("nightly")).collect();
     let mut now = before.clone();
@@ -550,7 +549,7 @@ async fn a_constantly_changing_list_is_right() {
     let world = Arc::new(Mutex::new(rows(200)));
     let before = row_ids(&world.lock().unwrap());
     let shared = Arc::clone(&world);
-    // Every other row goes, one before each read, from the end on.
+    // Every other row is deleted, one before each read, from the end.
     let server = Server::changing_model(
         |number| ms([30, 10, 20][number % 3]),
         move |_, response| {

@@ -158,7 +158,7 @@ fn second(number: i64) -> Timestamp {
 }
 
 /// A service with rows `r0` to `r40`, a hundred seconds apart, and 14 rows `b1` to `b14` after `r0` that are being
-/// restored. Once the first page was read, most of its rows are deleted, and this happens. Then come the rest.
+/// restored. After the first page, most of its rows are deleted, and this change happens. Then the rest is listed.
 async fn rows_before_the_marker<T: Listed>(restoring: bool, then: impl Fn(&Cinder)) {
     let at = |id: &str, time| Row::new(id).created_at(second(time));
     let rows = (0..=40).map(|number| at(&format!("r{number}"), number * 100));
@@ -212,7 +212,7 @@ test_both_lists!(
     one_restored_backup_brings_no_row_twice,
 );
 
-/// It reports that the marker's backup does not exist, and returns rows that lead there again.
+/// The service reports that the marker's backup does not exist, and returns rows that lead there again.
 #[tokio::test]
 async fn a_service_that_contradicts_itself_ends_the_listing() {
     let gone = r#"{"itemNotFound":{"code":404,"message":"Backup c could not be found."}}"#;

@@ -240,7 +240,7 @@ fn echoes() -> Vec<String> {
         each(|byte| format!("&#x{byte:02X};")),
         each(|byte| format!("{}<b></b>", byte as char)),
         token.to_lowercase().bytes().map(|byte| format!("\\u{byte:04x}")).collect(),
-        // Where the cut of the text goes through it.
+        // The text is cut within it.
         format!("{}{token}", "x".repeat(480)),
         format!("{}{token}", "\u{e9} ".repeat(245)),
         token.repeat(50),
@@ -249,7 +249,7 @@ fn echoes() -> Vec<String> {
 
 /// Every place where a server can put a text.
 fn responses(echo: &str) -> Vec<Reply> {
-    // As it is, and as JSON has it: where it has escapes of its own, they stay.
+    // Plain, and as a JSON string: its own escapes stay.
     let quoted = json!(echo).to_string();
     let raw = format!("\"{}\"", echo.replace(['\r', '\n'], ""));
     let line = echo.replace(['\r', '\n'], " ");
@@ -300,7 +300,7 @@ async fn echoed_tokens() {
         for reply in responses(&echo) {
             let server = Server::script(vec![reply.clone()]).await;
             let client = server.builder().token(LONG_TOKEN).build().unwrap();
-            // What is no error with its first page is one after it.
+            // A response that is valid as the first page is an error as the second.
             for error in client.list_backups().pages().filter_map(|page| async { page.err() }).collect::<Vec<_>>().await
             {
                 let text = everything(&error);

@@ -1,4 +1,4 @@
-//! One backup, looked at again: the same promises as those of a list.
+//! One backup, shown: the promises of a list.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn it_is_what_the_list_with_details_has() {
     openapi::validate(openapi::SHOW, 200, &body("a"));
 }
 
-/// It is looked at again, and has changed; then it is gone.
+/// The backup was listed, has changed, and then is deleted.
 #[tokio::test]
 async fn a_backup_that_is_gone_is_not_found() {
     let cinder = Cinder::start([Row::new("id-1").status("available")]).await;
@@ -163,7 +163,7 @@ async fn what_can_not_be_in_a_path_is_refused_before_anything_is_sent() {
     assert!(server.requests().is_empty());
 }
 
-/// Also what means something in a URL, if it were not encoded.
+/// Also characters with a meaning in a URL, if they were not encoded.
 #[tokio::test]
 async fn any_other_id_arrives_as_it_is() {
     for id in ["a b", "%2e%2e", "%2F", "...", "a;b", "a&b=c+d", "a:b@c", "~'\"<>|"] {
@@ -211,14 +211,14 @@ async fn a_response_that_is_not_the_backup_is_an_error() {
         ("<html>log in</html>", "it starts with \"<html>log in</html>\""),
         ("", "(line 1, column 0)"),
         (twice.as_str(), "duplicate field `backup`"),
-        (of_type.as_str(), "backup.size of the response is not what it should be"),
-        (r#"{"backup":{"id":"a"}}"#, "backup of the response is not what it should be: missing field"),
-        (r#"{"backup":[]}"#, "backup of the response is not what it should be: invalid type: sequence"),
+        (of_type.as_str(), "backup.size of the response is invalid"),
+        (r#"{"backup":{"id":"a"}}"#, "backup of the response is invalid: missing field"),
+        (r#"{"backup":[]}"#, "backup of the response is invalid: invalid type: sequence"),
     ] {
         let error = error_of(Reply::http(200, "", wrong)).await;
         assert!(format!("{error:?}").contains(message), "{wrong}: {error:?}");
     }
-    // What else a later service has next to it.
+    // Unknown keys beside it, such as of a later service.
     let more = json!({"backup": row, "message": "welcome", "links": [], "error": null});
     let server = Server::script(vec![Reply::http(200, "", more.to_string())]).await;
     assert_eq!(server.client().show_backup("a").send().await.unwrap().id, "a");

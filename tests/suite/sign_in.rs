@@ -164,9 +164,9 @@ async fn a_missing_setting_is_an_error_before_any_request() {
     for (credentials, expected) in [
         (
             Credentials::password(&at, "", PASSWORD),
-            "invalid username: username (or user_id) is not set; set are auth_url, password",
+            "invalid username: username (or user_id) is not set; set: auth_url, password",
         ),
-        (Credentials::token(&at, ""), "invalid token: token is not set; set are auth_url"),
+        (Credentials::token(&at, ""), "invalid token: token is not set; set: auth_url"),
     ] {
         let error = quick(credentials).sign_in().await.unwrap_err();
         assert_eq!(reason(&error), expected);
@@ -396,7 +396,7 @@ async fn refused_credentials_are_unauthorized() {
 #[tokio::test]
 async fn an_error_names_its_likely_cause() {
     for (status, headers, body, expected) in [
-        (200, "", "<html><title>Log in</title></html>", "; that is no identity service"),
+        (200, "", "<html><title>Log in</title></html>", "; this is not an identity service"),
         (
             404,
             "",

@@ -1,4 +1,4 @@
-//! Timeouts and deadlines hold, wherever a future is polled and in whichever order they are set.
+//! Timeouts and deadlines hold, on whichever runtime a future is polled and in whichever order they are set.
 
 use std::future::pending;
 use std::sync::Arc;

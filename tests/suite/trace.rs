@@ -63,7 +63,7 @@ async fn trace() {
     shows(spans[3], &["page=2", "attempt=2", "http.response.status_code=200"]);
     shows(spans[4], &["page=3", "attempt=1", "http.response.status_code=404"]);
     shows(spans[5], &["page=3", "attempt=1", "http.response.status_code=200"]);
-    // It is not a list.
+    // The response is not a list.
     shows(spans[6], &["page=1", "attempt=1", "http.response.status_code=200"]);
 
     assert_eq!(lines("INFO vbs_client::token: the token was rejected, renewing it").len(), 1);

@@ -1,4 +1,4 @@
-//! Both lists, so that what holds for one is tested with the other, too.
+//! Both lists, so that each test runs with both.
 
 use serde_json::{Value, json};
 use vbs_client::{Backup, BackupDetail, Client, ListBackups, Row};

@@ -1,4 +1,4 @@
-//! Processes that tests start: the test itself, alone in one.
+//! Runs a test alone in a process of its own.
 
 use std::env;
 use std::process::{Command, Output};

@@ -1,9 +1,6 @@
-//! The server of the tests that `mock::Cinder` is not for: HTTP/1.1 in the test's own runtime, so that its clock can
-//! be paused.
-//!
-//! A handler decides about each request: what is sent, when, and what becomes of the connection; where it is to be
-//! what Cinder sends, it has that from the mock. The server records requests, when they arrived, and how many were in
-//! flight.
+//! The server of the tests that `mock::Cinder` is not for: HTTP/1.1 in the test's own runtime, so that its clock can be
+//! paused. A handler decides about each request: the response, its delay, and the end of the connection; Cinder's
+//! responses are the mock's. The server records requests, when they arrived, and how many were in flight.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -81,7 +78,7 @@ impl Request {
         self.reply(200, page.to_string())
     }
 
-    /// The response that Cinder sends where these rows are all backups.
+    /// Cinder's response if these rows are all backups.
     pub fn model(&self, rows: &[Row]) -> Reply {
         let settings = mock::Settings { max_limit: self.maximum, ..mock::Settings::default() };
         let response = mock::respond(rows, &settings, &self.path, &self.query, self.microversion());
@@ -94,7 +91,7 @@ impl Request {
     }
 }
 
-/// What a request gets.
+/// The reply to a request.
 #[derive(Clone)]
 pub struct Reply {
     delay: Duration,
@@ -109,7 +106,7 @@ enum Content {
     Deferred(Arc<dyn Fn(usize) -> Reply + Send + Sync>),
 }
 
-/// What becomes of the connection after the content was sent.
+/// What happens to the connection after the content was sent.
 #[derive(Clone)]
 enum Then {
     KeepAlive,

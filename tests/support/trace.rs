@@ -35,13 +35,13 @@ impl Trace {
         trace
     }
 
-    /// What a subscriber writes to.
+    /// The writer of a subscriber.
     pub fn writer(&self) -> impl Fn() -> Self + Send + Sync + 'static {
         let trace = self.clone();
         move || trace.clone()
     }
 
-    /// All since the last call.
+    /// The trace since the last call.
     pub fn take(&self) -> String {
         String::from_utf8(mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }

@@ -82,7 +82,7 @@ fn an_error_of_usage_says_what_would_be_right() {
         (&["--name-lik", "x"][..], "tip: a similar argument exists: '--name-like'"),
         (&["--format", "yaml"], "[possible values: table, json, jsonl, csv]"),
         (&["stray"], "Usage: vbs-backups"),
-        (&["--max", "0"], "it is not a whole number from 1 on"),
+        (&["--max", "0"], "it is not a whole number of at least 1"),
         (&["--count", "--resume", "marker:a"], "cannot be used with '--resume <CURSOR>'"),
         (&["--count", "--max", "1"], "cannot be used with '--max <N>'"),
     ] {
@@ -159,7 +159,7 @@ async fn with_settings_it_lists_their_project() {
     let output = listed(None).await.unwrap();
     assert_eq!(
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
-        (Some(1), "error: OS_AUTH_URL (or OS_TOKEN) is not set; set are OS_PROJECT_ID, VBS_ENDPOINT\n")
+        (Some(1), "error: OS_AUTH_URL (or OS_TOKEN) is not set; set: OS_PROJECT_ID, VBS_ENDPOINT\n")
     );
 }
 
@@ -277,7 +277,7 @@ async fn after_a_fault_in_mid_listing_there_is_the_command_for_the_rest() {
     command.args(["--format", "csv", "--name-like", "it's $x", "--limit", "2", "--max", "5", "--offset", "1"]);
     let (code, out, err) = served(command).await;
     assert_eq!((code, out.as_str()), (Some(3), "id,name\na,\nb,\n"));
-    let rest = err.trim_end().rsplit_once("the output is right as far as it goes; the rest: ").unwrap().1;
+    let rest = err.trim_end().rsplit_once("the output so far is right; the command for the rest: ").unwrap().1;
     let tool = env!("CARGO_BIN_EXE_vbs-backups");
     // Without an offset, which would skip backups once more.
     let options = r#"--name-like "it's "'$x' --limit 2 --format csv --max 3 --resume marker:b"#;
@@ -324,7 +324,7 @@ async fn the_first_rows_show_before_the_last_page_is_there_and_an_interruption_s
         });
         let (code, rest, err) = stopped.await.unwrap();
         assert_eq!((code, rest.as_str()), (Some(3), ""), "{signal}");
-        assert!(err.contains("\ninterrupted\nthe output is right as far as it goes; the rest: "), "{err}");
+        assert!(err.contains("\ninterrupted\nthe output so far is right; the command for the rest: "), "{err}");
         assert!(err.ends_with(" --resume marker:b\n"), "{err}");
     }
 }
