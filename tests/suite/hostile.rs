@@ -79,6 +79,7 @@ async fn large_undecodable_bodies() {
         ("{\"backups\":[{\"id\":\"", escaped.clone()),
         ("{\"backups\":[{\"id\":7,\"name\":\"", escaped.clone()),
         ("{\"backups\":[],\"count\":\"", escaped),
+        ("{\"backups\":[],\"unknown\":[0", ",0".repeat(MIB)),
     ] {
         let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{start}", 60 * MIB);
         let server = Server::script(vec![Reply::endless(head.into_bytes(), repeated.into_bytes())]).await;
