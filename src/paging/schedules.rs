@@ -106,68 +106,33 @@ impl World {
     }
 }
 
-/// The choices of one run, and the number of options of each.
-#[derive(Default)]
-struct Tape {
-    choices: Vec<(usize, usize)>,
-    at: usize,
-}
-
-impl Tape {
-    fn is_new(&self) -> bool {
-        self.at == self.choices.len()
-    }
-
-    fn choose(&mut self, options: usize) -> usize {
-        if self.is_new() {
-            self.choices.push((0, options));
-        }
-        let (choice, of) = self.choices[self.at];
-        assert_eq!(of, options, "a run is not the same every time");
-        self.at += 1;
-        choice
-    }
-
-    /// Continues with the next run, if there is one.
-    fn advance(&mut self) -> bool {
-        self.at = 0;
-        while let Some((choice, options)) = self.choices.pop() {
-            if choice + 1 < options {
-                self.choices.push((choice + 1, options));
-                return true;
-            }
-        }
-        false
-    }
+/// A choice of a run.
+struct Choice {
+    state: u64,
+    /// The changes to try; the last one is being tried.
+    changes: Vec<Change>,
 }
 
 /// One run of a listing.
 struct Run {
     world: World,
-    tape: Tape,
+    choices: Vec<Choice>,
+    /// The number of choices that this run has made.
+    chosen: usize,
     changes_left: usize,
-    made: Vec<Change>,
     /// All requests and responses.
     history: DefaultHasher,
     seen: HashSet<u64>,
-    /// The rest of this run is known from an earlier run.
+    /// The rest of this run was run before.
     is_known: bool,
-    /// The mock's responses by rows and query: they take most of the time.
+    /// The mock's response with these rows to this query: it takes most of the time.
     responses: HashMap<u64, (u16, String)>,
 }
 
 impl Run {
     fn respond(&mut self, request: &reqwest::Request) -> (u16, String) {
-        if !self.is_known && self.changes_left > 0 {
-            if self.tape.is_new() && !self.seen.insert(self.state()) {
-                self.is_known = true;
-            } else {
-                let changes = self.world.changes();
-                let change = &changes[self.tape.choose(changes.len())];
-                self.changes_left -= usize::from(*change != Change::Nothing);
-                self.world.apply(change);
-                self.made.push(change.clone());
-            }
+        if !self.is_known {
+            self.change();
         }
         if self.is_known {
             return (403, String::new());
@@ -179,11 +144,56 @@ impl Run {
         response.clone()
     }
 
-    fn state(&self) -> u64 {
+    /// Makes the change before the next response.
+    fn change(&mut self) {
+        let state = self.state(&self.world, self.changes_left);
+        if self.chosen == self.choices.len() {
+            self.is_known = !self.seen.insert(state);
+            if self.is_known || self.changes_left == 0 {
+                return;
+            }
+            let mut changes = self.world.changes();
+            changes.retain(|change| *change == Change::Nothing || !self.seen.contains(&self.state_after(change)));
+            self.choices.push(Choice { state, changes });
+        }
+        let choice = &self.choices[self.chosen];
+        assert_eq!(choice.state, state, "a run is not the same every time");
+        self.chosen += 1;
+        let change = choice.changes.last().unwrap();
+        self.changes_left -= usize::from(*change != Change::Nothing);
+        self.world.apply(change);
+    }
+
+    /// Where the run is before a response. With the same state, the rest is the same.
+    fn state(&self, world: &World, changes_left: usize) -> u64 {
         let mut state = self.history.clone();
-        let stayed = self.world.rows.iter().map(|(id, fits)| (id, fits, self.world.stayed.contains(id)));
-        (stayed.collect::<Vec<_>>(), self.changes_left).hash(&mut state);
+        let stayed = world.rows.iter().map(|(id, fits)| (id, fits, world.stayed.contains(id)));
+        (stayed.collect::<Vec<_>>(), changes_left).hash(&mut state);
         state.finish()
+    }
+
+    /// A run that was in this state could still make a change, or none: then it went on as this one would.
+    fn state_after(&self, change: &Change) -> u64 {
+        let mut world = self.world.clone();
+        world.apply(change);
+        self.state(&world, self.changes_left - 1)
+    }
+
+    /// Goes on to the next run, if there is one.
+    fn advance(&mut self) -> bool {
+        while let Some(choice) = self.choices.last_mut() {
+            choice.changes.pop();
+            if !choice.changes.is_empty() {
+                return true;
+            }
+            self.choices.pop();
+        }
+        false
+    }
+
+    /// The changes of this run.
+    fn made(&self) -> Vec<&Change> {
+        self.choices.iter().filter_map(|choice| choice.changes.last()).collect()
     }
 }
 
@@ -262,9 +272,9 @@ fn check(world: &World, config: &Config, pages: &[Vec<String>], error: Option<&E
 fn explore<T: Listed>(client: &Client, config: &Config, changes: usize) -> usize {
     let run = Run {
         world: World::new(config.rows),
-        tape: Tape::default(),
+        choices: Vec::new(),
+        chosen: 0,
         changes_left: changes,
-        made: Vec::new(),
         history: DefaultHasher::new(),
         seen: HashSet::new(),
         is_known: false,
@@ -280,14 +290,13 @@ fn explore<T: Listed>(client: &Client, config: &Config, changes: usize) -> usize
         let mut run = run.lock().unwrap();
         if !run.is_known {
             let wrong = check(&run.world, config, &pages, error.as_ref());
-            assert_eq!(wrong, Ok(()), "{config:?}, {:?}: {pages:?}, {error:?}", run.made);
+            assert_eq!(wrong, Ok(()), "{config:?}, {:?}: {pages:?}, {error:?}", run.made());
         }
-        if !run.tape.advance() {
+        if !run.advance() {
             return runs;
         }
         run.world = World::new(config.rows);
-        (run.changes_left, run.is_known) = (changes, false);
-        run.made.clear();
+        (run.chosen, run.changes_left, run.is_known) = (0, changes, false);
         run.history = DefaultHasher::new();
     }
 }
