@@ -6,7 +6,7 @@ use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 use serde_json::{Map, Value};
 
-use super::plain_text::{MAX_TEXT, first_characters, shorten};
+use super::plain_text::{MAX_TEXT, first_characters, one_line, shorten};
 use super::retry_after;
 use super::secrets::{Secrets, WITHHELD};
 use crate::error::causes;
@@ -61,15 +61,16 @@ pub(crate) fn undecodable(
     request_id: Option<String>,
     secrets: &Secrets,
 ) -> Error {
-    // serde quotes refused values completely.
+    // serde quotes refused values completely, and the path has the keys of maps.
     let message = source.to_string();
     let place = match source.line() {
         0 => String::new(),
         line => format!(" at line {line} column {}", source.column()),
     };
     let message = first_characters(message.strip_suffix(&place).unwrap_or(&message), 2 * MAX_TEXT);
-    let source = serde::de::Error::custom(shorten(secrets.checked(message)) + &place);
-    Error::Undecodable { request_id, attempts: 1, truncated, text: shorten(&text_of_body(body, secrets)), source }
+    let source = serde::de::Error::custom(secrets.one_line(message) + &place);
+    let text = shorten(&one_line(&text_of_body(body, secrets)));
+    Error::Undecodable { request_id, attempts: 1, truncated, text, source }
 }
 
 /// The error of reqwest, with the endpoint in place of the request's URL. It may have a secret that the server sent

@@ -22,9 +22,18 @@ pub(crate) fn plain_text(text: &str) -> String {
             _ => plain.extend(["<", piece]),
         }
     }
-    let plain = ENTITIES.iter().fold(plain, |text, (entity, character)| text.replace(entity, character));
-    let words = plain.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
+    one_line(&ENTITIES.iter().fold(plain, |text, (entity, character)| text.replace(entity, character)))
+}
+
+/// A text without line breaks, other control characters and runs of blanks.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split(separates).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn separates(c: char) -> bool {
+    // These change the direction of the text around them: a terminal would show another message.
+    let is_bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_whitespace() || c.is_control() || is_bidi
 }
 
 /// The start of a text, up to the maximum in an error.
@@ -50,6 +59,7 @@ mod tests {
         assert_eq!(plain_text("limit < 5 and > 3 <"), "limit < 5 and > 3 <");
         assert_eq!(plain_text("a<b unclosed"), "a<b unclosed");
         assert_eq!(plain_text("bell\u{7} and \u{1b}[31mred"), "bell and [31mred");
+        assert_eq!(plain_text("a\u{2028}b\u{2029}c\u{85}d \u{202e}e\u{2066}f\u{200f}"), "a b c d e f");
         assert_eq!(plain_text("a <style>never ends"), "a");
         assert_eq!(plain_text("a < b <i>c</i> <d"), "a < b c <d");
         assert_eq!(shorten(&"\u{e9}".repeat(MAX_TEXT + 1)).chars().count(), MAX_TEXT + 3);

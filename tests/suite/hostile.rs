@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use futures::StreamExt;
-use vbs_client::Error;
+use vbs_client::{BackupDetail, Error};
 
 use crate::secrets::{everything, part_of_token};
 use crate::support::process::{in_own_process, runtime};
@@ -230,10 +230,31 @@ async fn an_error_message_is_one_line<T: Listed>() {
         last_response(400, "", "{\"badRequest\":{\"code\":400,\"message\":\"a\\nb\\u0007c\"}}"),
         last_response(200, "", "not\njson\u{1b}[31m"),
         last_response(200, "", "{\"backups\":[],\"backups_links\":[{\"rel\":\"next\",\"href\":\"a\\nb\"}]}"),
+        last_response(200, "", "{\"backups\":[],\"count\":\"a\\nb\\u001b[31m\\u202ec\"}"),
+        last_response(200, "", "{\"backups\":[],\"error\":\"a\\nb\\u001b[31m\\u202ec\"}"),
     ] {
-        let error = error_of::<T>(Reply::close(bytes)).await;
-        assert!(!error.to_string().contains(|c: char| c.is_control()), "{:?}", error.to_string());
+        is_one_line(&error_of::<T>(Reply::close(bytes)).await);
     }
+}
+
+fn is_one_line(error: &Error) {
+    let shown = error.to_string();
+    let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let text = if let Error::Undecodable { text, .. } = error { text.as_str() } else { "" };
+    for text in [&shown, &source, text] {
+        let hides = |c: char| c.is_control() || "\u{2028}\u{2029}\u{202e}\u{2066}".contains(c);
+        assert!(!text.contains(hides), "{text:?}");
+    }
+}
+
+/// The path of a wrong value has the keys of the server's maps.
+#[tokio::test]
+async fn a_key_of_a_map_adds_no_line_to_a_message() {
+    let mut body = page_of::<BackupDetail>(&["a"], None);
+    body["backups"][0]["metadata"] = serde_json::json!({"\u{1b}[2J\u{7}a\nb\r\u{2028}c\u{202e}": 5});
+    let error = error_of::<BackupDetail>(Reply::close(last_response(200, "", body.to_string()))).await;
+    assert!(error.to_string().starts_with("backups[0].metadata. [2J a b c of the response is invalid: "), "{error}");
+    is_one_line(&error);
 }
 
 /// One byte a second, with a clock that is not paused.
