@@ -215,7 +215,8 @@ fn argument(argument: &syn::FnArg) -> Option<String> {
     }
 }
 
-/// The attributes for reading and writing a field. A nullable field may be missing, too; it is written as null.
+/// The attributes for reading and writing a field. A nullable field may be missing unless it is required; it is written
+/// as null.
 fn attributes(field: &Field, rust_type: &syn::Type, described: bool) -> Vec<syn::Attribute> {
     let (doc, wire, rust_type) = (&field.doc, &field.wire, code(rust_type));
     let mut attributes: Vec<syn::Attribute> = vec![syn::parse_quote!(#[doc = #doc])];
@@ -224,8 +225,7 @@ fn attributes(field: &Field, rust_type: &syn::Type, described: bool) -> Vec<syn:
     }
     // serde sets a missing `Option` to `None` unless the field has functions of its own. With a default on every field,
     // `[]` would be read as an object.
-    if (!field.required || field.nullable) && (!rust_type.starts_with(":: std :: option") || rust_type.contains("jiff"))
-    {
+    if !field.required && (!rust_type.starts_with(":: std :: option") || rust_type.contains("jiff")) {
         attributes.push(syn::parse_quote!(#[serde(default)]));
     }
     let is_empty = [
@@ -256,7 +256,12 @@ fn attributes(field: &Field, rust_type: &syn::Type, described: bool) -> Vec<syn:
         ":: std :: option :: Option < :: jiff :: Timestamp >" => {
             ("crate::query::timestamp::nullable", "Option<crate::query::timestamp::Written>")
         }
-        _ => return attributes,
+        _ => {
+            if field.required && field.nullable {
+                attributes.push(syn::parse_quote!(#[serde(deserialize_with = "crate::query::decode::nullable")]));
+            }
+            return attributes;
+        }
     };
     attributes.push(syn::parse_quote!(#[serde(with = #functions)]));
     if described {

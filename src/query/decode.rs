@@ -42,6 +42,11 @@ pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializ
     T::deserialize(deserializer).map(Some)
 }
 
+/// A required value: it may be null, but not missing, because serde's default is for fields without such a function.
+pub(crate) fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
 /// One page of a list.
 pub(crate) struct List<T> {
     pub(crate) backups: Vec<T>,

@@ -129,7 +129,7 @@ async fn a_backup_serializes_to_what_it_was_decoded_from() {
 }
 
 #[tokio::test]
-async fn a_nullable_field_may_be_missing() {
+async fn a_nullable_field_may_be_missing_unless_it_is_required() {
     for field in [
         "name",
         "updated_at",
@@ -140,10 +140,14 @@ async fn a_nullable_field_may_be_missing() {
         "fail_reason",
         "snapshot_id",
         "data_timestamp",
-        "user_id",
-        "encryption_key_id",
-        "os-backup-project-attr:project_id",
     ] {
+        let null = sent(with(field, Some(Value::Null))).await.unwrap_or_else(|error| panic!("{field}: {error:?}"));
+        assert_ne!(null, sent(full()).await.unwrap(), "{field}");
+        assert_eq!(serde_json::to_value(&null).unwrap().get(field), Some(&Value::Null), "{field}");
+        let error = undecodable(with(field, None)).await;
+        assert!(error.contains(&format!("missing field `{field}`")), "{error}");
+    }
+    for field in ["user_id", "encryption_key_id", "os-backup-project-attr:project_id"] {
         let null = sent(with(field, Some(Value::Null))).await.unwrap_or_else(|error| panic!("{field}: {error:?}"));
         let missing = sent(with(field, None)).await.unwrap_or_else(|error| panic!("{field}: {error:?}"));
         assert_eq!(null, missing, "{field}");

@@ -171,6 +171,7 @@ async fn an_undecodable_200_reports_the_position_and_the_start_of_the_body() {
         ("{\"backups\":{}}", "backups of"),
         ("{\"backups\":[{\"id\":\"a\",\"name\":null},{\"id\":1,\"name\":null}]}", "backups[1].id of"),
         ("{\"backups\":[{\"name\":\"no id\"}]}", "backups[0] of"),
+        ("{\"backups\":[{\"id\":\"no name\"}]}", "backups[0] of"),
         ("{\"backups\":[],\"count\":-1}", "count of"),
         ("{\"backups\":[],\"count\":\"1\"}", "count of"),
         ("{\"backups\":[],\"backups_links\":[{\"rel\":\"next\"}]}", "backups_links[0] of"),

@@ -128,12 +128,12 @@ fn descriptions_state_what_extensions_do() {
 }
 
 #[tokio::test]
-async fn missing_and_unknown_fields_are_accepted() {
+async fn missing_optional_and_unknown_fields_are_accepted() {
     for (body, expected) in [
         (r#"{"backups":[]}"#, &[][..]),
         (r#"{"backups":[{"id":"a","name":"x"}]}"#, &["a"]),
         (
-            r#"{"backups":[{"id":"a"},{"name":null,"id":"b","links":[],"size":{"gb":1}}],"backups_links":[],"more":[1]}"#,
+            r#"{"backups":[{"id":"a","name":"x"},{"name":null,"id":"b","links":[],"size":{"gb":1}}],"backups_links":[],"more":[1]}"#,
             &["a", "b"],
         ),
     ] {
