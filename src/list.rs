@@ -205,12 +205,13 @@ impl<T: Row> ListBackups<T> {
             listing.check()?;
             let page = listing.fetch(1, listing.transport.deadline()).await?;
             listing.check_rows(&page, None)?;
-            // A page with a broken link must not look like the last page.
-            if let Err(reason) = &page.next {
-                let reason = format!("the next link has no usable cursor: {reason}");
-                return Err(Error::pagination(page.request_id(), reason));
-            }
-            Ok(page)
+            let reason = match &page.next {
+                // A page with a broken link must not look like the last page.
+                Err(reason) => format!("the next link has no usable cursor: {reason}"),
+                Ok(Some(next)) if listing.query.is_not_before(next) => "the next link leads back".to_owned(),
+                Ok(_) => return Ok(page),
+            };
+            Err(Error::pagination(page.request_id(), reason))
         }
     }
 

@@ -128,8 +128,7 @@ impl<T: Row> Pager<T> {
                 return end("the next link has an offset that does not count from the marker");
             }
         }
-        let leads_back = next.offset().is_some_and(|offset| offset <= query.offset());
-        if leads_back || !self.followed.insert(Some(next)) {
+        if query.is_not_before(next) || !self.followed.insert(Some(next)) {
             return end("the next links form a cycle");
         }
         self.empty_pages = if response.backups.is_empty() { self.empty_pages + 1 } else { 0 };
@@ -219,9 +218,7 @@ impl<T: Row> Pager<T> {
 
     /// Checks that a page follows the last row yielded, keeps it, and drops the rows that were yielded before.
     pub(crate) fn accept(&mut self, response: &mut Page<T>) -> Result<(), Error> {
-        let query = &self.listing.query;
-        let by_marker = query.marker().is_some() && query.offset() == 0;
-        self.listing.check_rows(response, by_marker.then_some(&self.last_pages))?;
+        self.listing.check_rows(response, Some(&self.last_pages))?;
         self.keep(response).map_err(|reason| Error::pagination(response.request_id.as_deref(), reason))
     }
 

@@ -151,7 +151,7 @@ impl<'a> Rest<'a> {
     fn see(&mut self, key: &str, value: &'a str) {
         match key {
             _ if NOTHING.contains(&value) => {}
-            "error" | "error_msg" => self.error = Some(value),
+            "error" | "errors" | "error_msg" | "fault" => self.error = Some(value),
             "message" => self.message = Some(value),
             "code" => self.has_code = true,
             _ if is_fault(value) => self.error = Some(value),

@@ -64,6 +64,14 @@ impl Query {
         }
     }
 
+    /// Whether the cursor of its page leads to the same page or an earlier one.
+    pub(crate) fn is_not_before(&self, cursor: &Cursor) -> bool {
+        match cursor.offset() {
+            Some(offset) => offset <= self.offset(),
+            None => cursor.marker() == self.marker(),
+        }
+    }
+
     /// Continues at a cursor.
     pub(crate) fn advance(&mut self, cursor: &Cursor) {
         if let Some(marker) = cursor.marker() {

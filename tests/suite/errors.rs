@@ -205,6 +205,8 @@ async fn a_list_with_an_error_next_to_it_is_an_error() {
         (r#"{"backups": [], "message": "backend down", "code": 500}"#, "backend down"),
         (r#"{"code":500,"title":"x","message":"backend down","backups":[{"id":"a","name":null}]}"#, "backend down"),
         (r#"{"backups":[],"computeFault":{"code":500,"message":"backend down"}}"#, "backend down"),
+        (r#"{"backups":[],"errors":[{"status":500,"title":"backend down"}]}"#, "backend down"),
+        (r#"{"backups":[],"fault":{"faultstring":"backend down"}}"#, "backend down"),
     ] {
         let error = failing(200, body).await;
         assert!(matches!(error, Error::Undecodable { .. }), "{error:?}");
@@ -213,7 +215,7 @@ async fn a_list_with_an_error_next_to_it_is_an_error() {
         assert!(text.contains("the response has a list and an error: ") && text.contains(message), "{text}");
     }
     for body in [
-        r#"{"backups":[],"error":null,"message":""}"#,
+        r#"{"backups":[],"error":null,"errors":[],"message":""}"#,
         r#"{"backups":[],"backups_links":[],"servers":{"a":1},"took":"3 ms"}"#,
         r#"{"backups":[],"request_id":"req-2","code":200,"hints":{"message":"use limit"}}"#,
     ] {

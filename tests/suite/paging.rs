@@ -229,9 +229,13 @@ async fn an_offset_after_a_marker_is_an_error() {
 #[tokio::test]
 async fn a_link_to_the_page_itself_is_an_error_before_a_row_repeats() {
     let server = Server::start(|request, _| request.page(&page(&["b"], Some("marker=a")))).await;
-    let pages: Vec<_> = server.client().list_backups().marker("a").pages().collect().await;
+    let request = server.client().list_backups().marker("a");
+    let pages: Vec<_> = request.pages().collect().await;
     assert!(matches!(&pages[..], [Ok(_), Err(Error::Pagination { .. })]), "{pages:?}");
     assert_eq!(server.requests().len(), 1);
+    // A program that fetches page by page would follow it for ever.
+    let sent = request.send().await;
+    assert!(matches!(sent, Err(Error::Pagination { .. })), "{sent:?}");
 }
 
 /// The rows of the page are right: pagination yields them before the error.
@@ -325,6 +329,18 @@ async fn futures_and_streams_outlive_their_request() {
     assert_eq!(page.await.unwrap().unwrap().backups.len(), 5);
     assert_eq!(count.await.unwrap().unwrap(), 12);
     assert_eq!(items.await.unwrap().unwrap().len(), 12);
+}
+
+/// A service that paginates by offset: a backup that is created meanwhile shifts the next page.
+#[tokio::test]
+async fn a_page_by_offset_that_repeats_a_backup_is_an_error() {
+    let server = Server::start(|request, _| match request.get("offset") {
+        None => request.page(&page(&["a", "b", "c"], Some("limit=3&offset=3"))),
+        _ => request.page(&page(&["c", "d"], None)),
+    })
+    .await;
+    let pages: Vec<_> = server.client().list_backups().limit(3).pages().collect().await;
+    assert!(matches!(&pages[..], [Ok(_), Err(Error::Pagination { .. })]), "{pages:?}");
 }
 
 /// A service that paginates by offset.
