@@ -1,8 +1,10 @@
 //! [`Secrets`]: whether a text contains a secret of this client. Such a text is withheld as a whole.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::env;
 use std::fmt;
+use std::iter::successors;
 use std::sync::{PoisonError, RwLock};
 
 use percent_encoding::percent_decode_str;
@@ -60,12 +62,18 @@ impl Secrets {
 
     fn add_proxy(&self, address: &str, http: &reqwest::Client) {
         let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let Some(url) = Url::parse(&address).ok().filter(|url| url.password().is_some()) else { return };
-        let password = url.password().unwrap_or_default();
-        self.add_password(password);
-        let [user, password] = [url.username(), password].map(decode);
-        self.add_password(&password);
-        let request = http.get(url).basic_auth(user, Some(password)).build();
+        let Ok(url) = Url::parse(&address) else { return };
+        let [user, password] = [url.username(), url.password().unwrap_or_default()];
+        // Without a password, the user's name is the secret: the key of an account.
+        let secret = if password.is_empty() { user } else { password };
+        if secret.is_empty() {
+            return;
+        }
+        let [user, password, decoded] =
+            [user, password, secret].map(|text| percent_decode_str(text).decode_utf8_lossy());
+        self.add_password(secret);
+        self.add_password(&decoded);
+        let request = http.get(url.clone()).basic_auth(user, Some(password)).build();
         let header = request.ok().and_then(|request| request.headers().get(AUTHORIZATION).cloned());
         if let Some(encoded) = header.as_ref().and_then(|header| header.to_str().ok()?.strip_prefix("Basic ")) {
             self.add_password(encoded);
@@ -110,8 +118,7 @@ impl Secrets {
             let mut needles = needles().filter(|needle| needle.is_ascii == ascii && needle.length >= shortest);
             needles.any(|needle| text.as_bytes().windows(needle.length).any(|part| needle.parts.contains(part)))
         };
-        // The plain text, too: what looks like an escape may end with the secret's first characters.
-        [text, &decode(text)].iter().any(|text| is_in(text, true) || is_in(text, false))
+        forms(text).any(|text| is_in(&text, true) || is_in(&text, false))
     }
 
     /// The text, unless it contains a secret.
@@ -133,7 +140,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// What to search for: the secret, and the secret decoded as if it contained escapes.
+/// What to search for: the secret, also decoded as if it contained escapes.
 fn needles(secret: &str) -> Vec<Needle> {
     let needle = |secret: &str| {
         let is_ascii = secret.is_ascii();
@@ -142,9 +149,7 @@ fn needles(secret: &str) -> Vec<Needle> {
         let parts = (length > 0).then(|| secret.as_bytes().windows(length).map(<[u8]>::to_vec).collect());
         parts.map(|parts| Needle { parts, length, is_ascii })
     };
-    let decoded = decode(secret);
-    let decoded = (decoded != secret).then_some(decoded);
-    [Some(secret), decoded.as_deref()].into_iter().flatten().filter_map(needle).collect()
+    forms(secret).filter_map(|secret| needle(&secret)).collect()
 }
 
 /// A text in lower case, without what may separate the characters of a secret: blanks, line breaks, `+` (a blank in a
@@ -154,6 +159,19 @@ fn squeeze(text: &str, ascii: bool) -> String {
         if c.is_ascii() { c.is_ascii_graphic() && !['\\', '+'].contains(c) } else { !ascii && !c.is_whitespace() }
     };
     text.chars().filter(kept).flat_map(char::to_lowercase).collect()
+}
+
+/// How many times a text may be escaped.
+const MAX_ROUNDS: usize = 4;
+
+/// A text, and each of its forms after another round of decoding. Not the last one only: what looks like an escape may
+/// end with the secret's first characters.
+fn forms(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let next = |text: &Cow<'_, str>| {
+        let decoded = decode(text);
+        (decoded != **text).then_some(Cow::Owned(decoded))
+    };
+    successors(Some(Cow::Borrowed(text)), next).take(1 + MAX_ROUNDS)
 }
 
 /// A text without the escapes of addresses, JSON and HTML: `%41`, `\u0041`, `\n`, `&#x41;`, `&#65;`, `&lt;`.
@@ -168,7 +186,7 @@ fn decode(text: &str) -> String {
     decoded
 }
 
-/// The longest decimal number in an entity: `&#1114111;`.
+/// The longest decimal number in an entity, without zeros at its start: `&#1114111;`.
 const MAX_DIGITS: usize = 7;
 
 /// The length of an escape of JSON, such as `\u0041`.
@@ -192,6 +210,7 @@ fn escape(text: &str) -> Option<(char, usize)> {
     }
     if let Some(number) = text.strip_prefix("&#") {
         let (digits, radix) = number.strip_prefix(['x', 'X']).map_or((number, 10), |digits| (digits, 16));
+        let digits = digits.trim_start_matches('0');
         let end = first_characters(digits, MAX_DIGITS + 1).find(';')?;
         return Some((char::from_u32(code(digits.get(..end)?, radix)?)?, text.len() - digits.len() + end + 1));
     }
@@ -232,6 +251,13 @@ mod tests {
             each(|c| format!("{c}\r\n")),
             each(|c| format!("{c}\\n")),
             each(|c| format!("{c}\u{200b}")),
+            each(|c| format!("&#{:012};", c as u32)),
+            each(|c| format!("&#x{:08x};", c as u32)),
+            each(|c| format!("%25{:02x}", c as u32)),
+            each(|c| format!("%252525{:02x}", c as u32)),
+            each(|c| format!("&amp;#{};", c as u32)),
+            each(|c| format!("&amp;amp;amp;#{};", c as u32)),
+            each(|c| format!("\\u0026amp;%2523{};", c as u32)),
             TOKEN.replace('_', "\\_"),
             TOKEN[..WINDOW].to_owned(),
             TOKEN[20..20 + WINDOW].to_owned(),
@@ -313,6 +339,20 @@ mod tests {
             assert_eq!(secrets.one_line(text), WITHHELD, "{text}");
         }
         assert_eq!(secrets.one_line("no user at http://proxy:3128"), "no user at http://proxy:3128");
+        assert_eq!(secrets.one_line("the other user"), "the other user");
+    }
+
+    /// It is the key of an account.
+    #[test]
+    fn the_user_of_a_proxy_is_known_where_there_is_no_password() {
+        let http = reqwest::Client::new();
+        for address in ["http://key%2D0123456789@proxy", "key%2D0123456789:@proxy:3128"] {
+            let secrets = Secrets::default();
+            secrets.add_proxy(address, &http);
+            for text in ["no such user: key-0123456789", "key%2D0123456789", "Basic a2V5LTAxMjM0NTY3ODk6"] {
+                assert_eq!(secrets.one_line(text), WITHHELD, "{address}: {text}");
+            }
+        }
     }
 
     #[test]
