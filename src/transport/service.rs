@@ -215,12 +215,13 @@ impl Transport {
         let mut stated = received.head.headers.get_all(OPENSTACK_API_VERSION).iter().peekable();
         let trusted = self.settings.trust_microversion && stated.peek().is_none();
         let applied = Microversion::from_headers(stated.map(HeaderValue::as_bytes));
+        let shown = applied.filter(|applied| !self.secrets.are_in(&applied.to_string()));
         match required {
             Some(required) if !applied.map_or(trusted, |applied| applied >= required) => {
                 let request_id = received.request_id.clone();
-                Err(Error::MicroversionNotHonored { required, answered: applied, request_id, attempts: 1 })
+                Err(Error::MicroversionNotHonored { required, answered: shown, request_id, attempts: 1 })
             }
-            _ => Ok(applied),
+            _ => Ok(shown),
         }
     }
 }

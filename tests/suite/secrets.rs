@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use futures::StreamExt;
 use serde_json::json;
-use vbs_client::{Client, Error};
+use vbs_client::{Client, Error, Microversion};
 
 use crate::support::process::{in_own_process, in_own_process_with, runtime};
 use crate::support::server::{Reply, Server, closing};
@@ -362,6 +362,22 @@ async fn a_text_with_a_secret_is_withheld_whole() {
 }
 
 /// JSON writes such a token as a number.
+#[tokio::test]
+async fn a_token_of_digits_that_comes_back_as_a_microversion_is_not_shown() {
+    let token = "12345678";
+    for headers in ["OpenStack-API-Version: volume 2.12345678\r\n", "OpenStack-API-Version: volume 12345678.1\r\n"] {
+        let body = r#"{"backups":[]}"#;
+        let server = Server::start(move |_, _| Reply::http(200, headers, body)).await;
+        let client = server.builder().token(token).build().unwrap();
+        let request = client.list_backups().microversion(Microversion::new(20_000_000, 0));
+        let error = request.send().await.unwrap_err();
+        assert!(matches!(error, Error::MicroversionNotHonored { .. }), "{error:?}");
+        assert!(!everything(&error).contains(token), "{error:?}");
+        let page = client.list_backups().send().await.unwrap();
+        assert!(!format!("{page:?}").contains(token), "{page:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_token_of_digits_that_comes_back_as_a_number_is_in_no_error() {
     for token in ["12345678901234567890", "123456789012345678901234567890123456", "90071992547409931"] {
