@@ -138,7 +138,7 @@ pub trait TokenProvider: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Any error; it becomes the source of [`Error::Token`](crate::Error::Token).
+    /// Any error; it becomes the source of [`Error::Token`](crate::Error::Token), which shows it as it is.
     fn token(
         &self,
         rejected: Option<Token>,
