@@ -5,12 +5,13 @@ use std::error::Error as StdError;
 use vbs_client::Error;
 use vbs_client::reqwest::{self, Url};
 
+use crate::printable::printable;
+
 /// One backup was to be shown, or a list.
-pub fn describe(error: &(dyn StdError + 'static), one: bool) -> String {
+pub fn describe(error: &Error, one: bool) -> String {
     let mut line = error.to_string();
-    let known = error.downcast_ref::<Error>();
     // It states its last cause itself.
-    let mut source = error.source().filter(|_| known.is_none_or(|error| transport(error).is_none()));
+    let mut source = error.source().filter(|_| transport(error).is_none());
     while let Some(cause) = source {
         let text = cause.to_string();
         if !line.contains(&text) {
@@ -18,10 +19,10 @@ pub fn describe(error: &(dyn StdError + 'static), one: bool) -> String {
         }
         source = cause.source();
     }
-    match known.and_then(|error| hint(error, &line, one)) {
-        Some(hint) => line + "; hint: " + &hint,
-        None => line,
+    if let Some(hint) = hint(error, &line, one) {
+        line += &format!("; hint: {hint}");
     }
+    printable(&line)
 }
 
 /// The error of a connection.

@@ -5,33 +5,41 @@
 mod error;
 mod options;
 mod output;
+mod printable;
 mod progress;
 #[path = "../../examples/demo/settings.rs"]
 mod settings;
 mod table;
 mod waiting;
 
-use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::process::ExitCode;
 
 use vbs_client::mock::{self, Cinder};
-use vbs_client::{Client, Cursor, ListBackups};
+use vbs_client::{Client, Cursor, Error, ListBackups};
 
 use error::describe;
 use options::{Format, Options};
-use output::{Listed, Output};
+use output::{Listed, Output, aside, note, print};
 use progress::Progress;
 
 /// Why a listing ended before its end.
 enum Stop {
-    Error(Box<dyn Error>),
+    Error(Error),
+    /// Standard output can't be written.
+    Output(io::Error),
     Interrupted,
 }
 
-impl<E: Into<Box<dyn Error>>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Error(error.into())
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
     }
 }
 
@@ -48,9 +56,11 @@ async fn main() -> ExitCode {
     let options = match Options::parse() {
         Ok(options) => options,
         Err(message) => {
-            // It may be piped into a program that has ended.
-            let _ = message.print();
-            return if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            return match (message.print(), message.use_stderr()) {
+                (_, true) => ExitCode::FAILURE,
+                (Ok(()), false) => ExitCode::SUCCESS,
+                (Err(error), false) => unwritten(&error),
+            };
         }
     };
     let mut place = Place::default();
@@ -61,29 +71,37 @@ async fn main() -> ExitCode {
     };
     let code = match stop {
         Ok(()) => return ExitCode::SUCCESS,
-        // The output is piped into a program that has ended, such as `head -1`.
-        Err(Stop::Error(e)) if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
-            return ExitCode::SUCCESS;
-        }
+        Err(Stop::Output(error)) => return unwritten(&error),
         Err(Stop::Error(error)) => {
-            eprintln!("error: {}", describe(&*error, options.id.is_some()));
+            note(&format!("error: {}", describe(&error, options.id.is_some())));
             ExitCode::FAILURE
         }
         Err(Stop::Interrupted) => {
-            eprintln!("interrupted");
+            note("interrupted");
             ExitCode::from(130)
         }
     };
     match place.cursor {
         Some(cursor) => {
-            eprintln!(
-                "the output so far is right; the command for the rest: {}",
-                options.resume_line(&cursor, place.listed)
-            );
+            let rest = options.resume_line(&cursor, place.listed);
+            note(&format!("the output so far is right; the command for the rest: {rest}"));
             ExitCode::from(3)
         }
         None => code,
     }
+}
+
+/// Standard output can't be written.
+fn unwritten(error: &io::Error) -> ExitCode {
+    // It is piped into a program that has ended, such as `head -1`.
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return ExitCode::SUCCESS;
+    }
+    // The last row may be cut, and rows after the last page's cursor may be there.
+    note(&format!(
+        "error: standard output can't be written: {error}; the output is incomplete, and can't be continued"
+    ));
+    ExitCode::from(4)
 }
 
 /// Waits for Ctrl-C, or for SIGTERM.
@@ -101,7 +119,7 @@ async fn interrupted() {
 
 async fn run(options: &Options, place: &mut Place) -> Result<(), Stop> {
     if let Some(shell) = options.completions {
-        return Ok(io::stdout().write_all(&Options::completions(shell))?);
+        return Ok(print(&Options::completions(shell))?);
     }
     let progress = Progress::new(options);
     // The demo's server runs as long as the listing.
@@ -129,7 +147,7 @@ async fn list<T: Listed>(
 ) -> Result<(), Stop> {
     if options.count {
         let count = request.count().await?;
-        return Ok(progress.hide(|| writeln!(io::stdout(), "{count}"))?);
+        return Ok(progress.hide(|| print(format!("{count}\n").as_bytes()))?);
     }
     let mut pages = request.pages();
     let mut output = Output::new::<T>(options);
@@ -163,18 +181,17 @@ async fn list<T: Listed>(
     Ok(())
 }
 
-async fn client(options: &Options) -> Result<(Client, Option<Cinder>), Box<dyn Error>> {
+async fn client(options: &Options) -> Result<(Client, Option<Cinder>), Stop> {
     if let Some(cloud) = &options.cloud {
         return Ok((Client::from_cloud(cloud).await?, None));
     }
     if settings::any() {
         return Ok((Client::from_env().await?, None));
     }
-    // Only backups go to a pipe.
-    if options.format() == Format::Table && !options.count && io::stdout().is_terminal() {
-        writeln!(io::stdout(), "{}", settings::NONE)?;
+    if options.format() == Format::Table && !options.count {
+        aside(settings::NONE)?;
     } else {
-        writeln!(io::stderr(), "{}", settings::NONE)?;
+        note(settings::NONE);
     }
     // The two backups of the vendor's example, and made-up ones.
     let vendors = ["1d1139d8-8989-49d3-8aa1-83eb691e6db2", "b3cf7a16-decc-4beb-8077-682737d94a58"];

@@ -1,8 +1,12 @@
 //! The options of the command line.
 
+use std::io::{self, IsTerminal};
+
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, ValueEnum, parser::ValueSource};
 use clap_complete::Shell;
 use vbs_client::{Cursor, Error, ListBackups, Microversion, Parameter};
+
+use crate::printable::printable;
 
 const NAME: &str = "vbs-backups";
 const AFTER_HELP: &str = "\
@@ -14,6 +18,8 @@ Exit codes:
   1    an error before anything was listed
   3    an error or an interruption during the listing: the output so far is right,
        and the last line on standard error has the command for the rest
+  4    standard output can't be written, such as to a full disk: what is there is incomplete,
+       and can't be continued
   130  an interruption before anything was listed
 
 Where standard output is no terminal, the table's header and total go to standard error.";
@@ -137,9 +143,13 @@ impl Options {
 
     /// The command that lists the rest, after this number of backups.
     pub fn resume_line(&self, cursor: &Cursor, listed: usize) -> String {
-        let program = std::env::args().next().unwrap_or_else(|| NAME.to_owned());
+        let program =
+            std::env::args_os().next().map_or_else(|| NAME.to_owned(), |name| name.to_string_lossy().into_owned());
+        // The service chose the id in it.
+        let cursor = cursor.to_string();
+        let cursor = if io::stderr().is_terminal() { printable(&cursor) } else { cursor };
         let max = self.max.map(|max| ["--max".to_owned(), (max - listed).to_string()]);
-        let resume = ["--resume".to_owned(), cursor.to_string()];
+        let resume = ["--resume".to_owned(), cursor];
         let words = [&program].into_iter().chain(&self.given).chain(max.iter().flatten()).chain(&resume);
         words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use vbs_client::{FieldKind, Page, Row};
 
 use crate::options::{Format, Options};
+use crate::printable::{escaped, printable};
 use crate::table::Table;
 
 /// A backup of any list. Only the contract knows its fields.
@@ -47,8 +48,8 @@ impl Output {
         let row = json!(backup);
         match options.format() {
             Format::Table => print(crate::table::fields(T::fields(), &row).as_bytes()),
-            Format::Json => print(format!("{row:#}\n").as_bytes()),
-            Format::Jsonl => print(format!("{row}\n").as_bytes()),
+            Format::Json => print(escaped(&format!("{row:#}\n")).as_bytes()),
+            Format::Jsonl => print(escaped(&format!("{row}\n")).as_bytes()),
             Format::Csv => print(&Self::new::<T>(options).csv([row])?),
         }
     }
@@ -72,7 +73,7 @@ impl Output {
             Format::Json => self.rows.extend(rows),
             Format::Jsonl => {
                 for row in rows {
-                    writeln!(out, "{row}")?;
+                    writeln!(out, "{}", escaped(&row.to_string()))?;
                 }
             }
             Format::Csv => out = self.csv(rows)?,
@@ -85,8 +86,9 @@ impl Output {
         if std::mem::take(&mut self.header) {
             writeln!(out, "{}", self.columns.join(","))?;
         }
+        let is_shown = io::stdout().is_terminal();
         for row in rows {
-            let cells: Vec<_> = self.columns.iter().map(|field| cell(&row[*field])).collect();
+            let cells: Vec<_> = self.columns.iter().map(|field| cell(&row[*field], is_shown)).collect();
             writeln!(out, "{}", cells.join(","))?;
         }
         Ok(out)
@@ -109,20 +111,21 @@ impl Output {
                 if let Some(count) = self.count {
                     document["count"] = count.into();
                 }
-                print(format!("{document:#}\n").as_bytes())
+                print(escaped(&format!("{document:#}\n")).as_bytes())
             }
             Format::Jsonl | Format::Csv => Ok(()),
         }
     }
 }
 
-/// A cell of CSV, by RFC 4180.
-fn cell(value: &Value) -> String {
+/// A cell of CSV, by RFC 4180. On a terminal it is shown, elsewhere it is data.
+fn cell(value: &Value, is_shown: bool) -> String {
     let text = match value {
         Value::Null => return String::new(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    let text = if is_shown { printable(&text) } else { text };
     match text.contains([',', '"', '\r', '\n']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,
@@ -131,10 +134,19 @@ fn cell(value: &Value) -> String {
 
 /// Prints a line that is no backup: only backups go to a pipe.
 pub fn aside(line: &str) -> io::Result<()> {
-    if io::stdout().is_terminal() { writeln!(io::stdout(), "{line}") } else { writeln!(io::stderr(), "{line}") }
+    if io::stdout().is_terminal() {
+        return print(format!("{line}\n").as_bytes());
+    }
+    note(line);
+    Ok(())
 }
 
-fn print(text: &[u8]) -> io::Result<()> {
+/// Prints a line to standard error. Without one the list is still right, and nothing else could state the failure.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+pub fn print(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text)?;
     out.flush()

@@ -5,6 +5,8 @@ use serde_json::Value;
 use vbs_client::jiff::Timestamp;
 use vbs_client::{Field, FieldKind};
 
+use crate::printable::printable;
+
 /// The minimum length of a shortened id: enough to tell backups apart.
 const SHORT_ID: usize = 9;
 const GAP: usize = 2;
@@ -38,7 +40,7 @@ impl Column {
     fn cell(&self, row: &Value) -> String {
         let value = &row[self.field];
         let time = value.as_str().filter(|_| self.kind == Some(FieldKind::Time)).and_then(|time| time.parse().ok());
-        time.map_or_else(|| printable(value, self.unit), age)
+        time.map_or_else(|| text(value, self.unit), age)
     }
 
     fn padded(&self, text: &str) -> String {
@@ -124,19 +126,18 @@ pub fn fields(fields: &[Field], row: &Value) -> String {
     let width = shown.iter().map(|(field, _)| measure_text_width(field.name())).max().unwrap_or(0);
     let lines = shown.into_iter().map(|(field, value)| {
         let name = pad_str(field.name(), width, Alignment::Left, None);
-        format!("{name}  {}\n", printable(value, field.unit()))
+        format!("{name}  {}\n", text(value, field.unit()))
     });
     lines.collect()
 }
 
-/// A value as text, without what could control the terminal.
-fn printable(value: &Value, unit: Option<&str>) -> String {
+fn text(value: &Value, unit: Option<&str>) -> String {
     let text = match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string() + &unit.map(|unit| format!(" {unit}")).unwrap_or_default(),
     };
-    text.replace(char::is_control, "\u{fffd}")
+    printable(&text)
 }
 
 fn age(time: Timestamp) -> String {

@@ -1,6 +1,8 @@
 //! The tool, as its users run it.
 
 mod listing;
+#[cfg(unix)]
+mod streams;
 mod support;
 #[cfg(unix)]
 mod terminal;

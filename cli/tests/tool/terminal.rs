@@ -7,10 +7,11 @@ use std::process::Command;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use serde_json::{Value, json};
 use vbs_client::mock::{Cinder, Row};
 
 use crate::support::server::Server;
-use crate::support::{page, tool, with};
+use crate::support::{page, served, tool, with};
 
 /// The exit code, and all output to a terminal of this width.
 async fn on_terminal(mut command: Command, columns: u16) -> (Option<i32>, String) {
@@ -83,4 +84,115 @@ async fn a_wait_shows_its_reason_while_it_lasts() {
             "{shown}"
         );
     }
+}
+
+/// Characters that control a terminal, end a line of it or change the order of its text.
+const CONTROLS: &str = "\0\t\n\r\u{1b}]0;owned\u{7}\u{7f}\u{80}\u{9b}2J\u{9f}\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\
+    \u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+
+fn is_control(char: char) -> bool {
+    CONTROLS.contains(char) && !char.is_ascii_graphic()
+}
+
+/// It has one backup, whose fields are full of these characters.
+async fn hostile_service() -> Server {
+    Server::start(|request, _| {
+        let mut backup = json!({
+            "id": "a", "name": format!("x{CONTROLS}y \u{1f469}\u{200d}\u{1f4bb}"), "status": format!("error{CONTROLS}"),
+            "volume_id": CONTROLS, "size": 1, "created_at": "2026-02-01T00:00:00.000000", "object_count": 0,
+            "is_incremental": false, "has_dependent_backups": false, "links": [], "metadata": {CONTROLS: CONTROLS},
+            "updated_at": null, "availability_zone": null, "container": null, "fail_reason": CONTROLS,
+            "snapshot_id": null, "data_timestamp": null, "description": null,
+        });
+        if !request.path.ends_with("/detail") && !request.path.ends_with("/a") {
+            backup = json!({"id": "a", "name": backup["name"], "links": []});
+        }
+        match request.path.ends_with("/a") {
+            true => request.page(&json!({"backup": backup})),
+            false => request.page(&json!({"backups": [backup]})),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn no_text_of_the_service_controls_the_terminal() {
+    let server = hostile_service().await;
+    for format in ["table", "csv", "jsonl", "json"] {
+        for of in [&[][..], &["--detail"], &["--detail", "--wide"], &["--id", "a"]] {
+            let mut command = with(&server);
+            command.args(["--format", format]).args(of);
+            let (code, shown) = on_terminal(command, 200).await;
+            assert!(code == Some(0) && shown.contains('x'), "{format} {of:?}: {shown:?}");
+            assert!(!shown.contains(|char| is_control(char) && char != '\n'), "{format} {of:?}: {shown:?}");
+            if format != "json" && !of.contains(&"--id") {
+                assert_eq!(shown.lines().count(), if format == "table" { 3 } else { 1 + usize::from(format == "csv") });
+            }
+            // An emoji of several code points stays one.
+            assert!(format == "table" || shown.contains("y \u{1f469}\u{200d}\u{1f4bb}"), "{format} {of:?}: {shown:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn json_is_escaped_in_a_file_too_and_csv_is_not() {
+    let server = hostile_service().await;
+    let name = format!("x{CONTROLS}y \u{1f469}\u{200d}\u{1f4bb}");
+    for of in [&["--detail"][..], &["--id", "a"]] {
+        for format in ["jsonl", "json"] {
+            let mut command = with(&server);
+            command.args(["--format", format]).args(of);
+            let (_, out, _) = served(command).await;
+            assert!(!out.contains(|char| is_control(char) && char != '\n'), "{format}: {out:?}");
+            let mut shown: Value = serde_json::from_str(&out).unwrap();
+            if let Some(listed) = shown.pointer("/backups/0") {
+                shown = listed.clone();
+            }
+            assert_eq!((&shown["name"], &shown["metadata"]), (&json!(name), &json!({CONTROLS: CONTROLS})));
+        }
+        let mut command = with(&server);
+        command.args(["--format", "csv"]).args(of);
+        let (_, out, _) = served(command).await;
+        let mut csv = csv::Reader::from_reader(out.as_bytes());
+        assert_eq!(&csv.records().next().unwrap().unwrap()[1], name);
+    }
+}
+
+#[tokio::test]
+async fn no_error_controls_the_terminal() {
+    let message = json!({"badRequest": {"code": 400, "message": format!("x{CONTROLS}y")}}).to_string();
+    let field = json!({"backups": [{"id": "a", "name": "n", "links": 1, CONTROLS: 1}, {"id": CONTROLS}]}).to_string();
+    let key = json!({"backup": {"metadata": {CONTROLS: 5}}}).to_string();
+    let twice = page(&["a\u{202e}", "a\u{202e}"], None).to_string();
+    for (status, body, of) in
+        [(400, message, &[][..]), (200, field, &[]), (200, key, &["--id", "a"]), (200, twice, &[])]
+    {
+        let server = Server::start(move |request, _| request.reply(status, &body)).await;
+        let mut command = with(&server);
+        command.args(of);
+        let (code, shown) = on_terminal(command, 200).await;
+        assert_eq!((code, shown.lines().count()), (Some(1), 1), "{shown:?}");
+        assert!(shown.starts_with("error: "), "{shown:?}");
+        assert!(!shown.contains(|char| is_control(char) && char != '\n'), "{shown:?}");
+    }
+    let mut command = tool();
+    command.env("VBS_ENDPOINT", "http://127.0.0.1:1").env("OS_PROJECT_ID", "p").env("OS_TOKEN", "a-token");
+    command.env("OS_CACERT", "x\u{9b}2J\u{202e}\ny");
+    let (_, shown) = on_terminal(command, 200).await;
+    assert!(shown.contains("x\u{fffd}2J\u{fffd}\u{fffd}y"), "{shown:?}");
+}
+
+/// In a pipe the command has the marker as it is.
+#[tokio::test]
+async fn the_command_for_the_rest_does_not_control_the_terminal() {
+    let server = Server::start(|request, _| match request.get("marker") {
+        None => request.page(&page(&["a\u{202e}"], Some("marker=a%E2%80%AE"))),
+        _ => request.reply(400, ""),
+    })
+    .await;
+    let (code, shown) = on_terminal(with(&server), 200).await;
+    assert!(code == Some(3) && shown.contains("marker:a\u{fffd}"), "{shown:?}");
+    assert!(!shown.contains('\u{202e}'), "{shown:?}");
+    let (_, _, err) = served(with(&server)).await;
+    assert!(err.contains("marker:a\u{202e}"), "{err:?}");
 }
