@@ -23,9 +23,9 @@ impl Query {
 
     pub(crate) fn set(&mut self, parameter: &'static Parameter, value: Value) {
         self.remove(parameter);
-        // The server's default needs no microversion.
-        let default = matches!((&parameter.kind, &value), (Kind::Boolean { default }, Value::Boolean(flag)) if *default == Some(*flag));
-        if !default {
+        // What is off by default needs no microversion.
+        let off = matches!((&parameter.kind, &value), (Kind::Boolean { default: Some(false) }, Value::Boolean(false)));
+        if !off {
             self.0.push((parameter, value));
         }
     }
@@ -122,5 +122,25 @@ impl Query {
 impl fmt::Debug for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.0.iter().map(|(parameter, value)| (parameter.name, value))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The service applies a default of true only if it knows the parameter in the microversion of the request.
+    #[test]
+    fn only_a_flag_that_is_off_by_default_is_left_out() {
+        for (default, sent) in [(None, [true, true]), (Some(false), [false, true]), (Some(true), [true, true])] {
+            let kind = Kind::Boolean { default };
+            let flag = Parameter { name: "flag", rust_name: "flag", description: "", microversion: None, kind };
+            let flag: &'static Parameter = Box::leak(Box::new(flag));
+            for (value, sent) in [false, true].into_iter().zip(sent) {
+                let mut query = Query::default();
+                query.set(flag, Value::Boolean(value));
+                assert_eq!(query.get(flag).is_some(), sent, "{default:?} {value}");
+            }
+        }
     }
 }
