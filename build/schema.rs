@@ -13,10 +13,14 @@ use crate::contract::{bounds, is_rust_name, known_keys, microversion};
 
 /// Types of this crate: their `x-rust-type`, and their Rust types.
 pub const RUST_TYPES: [(&str, &str); 2] = [("timestamp", "::jiff::Timestamp"), ("secret", "crate::keystone::Secret")];
-/// Public names of this crate, and names in generated code: a schema needs another name.
+/// Public names of this crate, names in generated code, and the names that every Rust module has: a schema needs another
+/// name.
 const TAKEN: &str = "Client ClientBuilder Cursor Error Fault Field FieldKind Items ListBackups Microversion Page Pages Parameter \
     ParseCursorError ParseMicroversionError RetryPolicy Row Show Token TokenFn TokenProvider UnknownValue \
-    ByteStream ClientHooks ClientInfo Fields OperationInfo RequestBuilderExt ResponseValue";
+    ByteStream ClientHooks ClientInfo ConversionError Fields OperationInfo RequestBuilderExt ResponseValue T \
+    AsMut AsRef Box Clone Copy Debug Default DoubleEndedIterator Drop Eq Err ExactSizeIterator Extend Fn FnMut FnOnce \
+    From FromIterator Future Hash Into IntoFuture IntoIterator Iterator None Ok Option Ord PartialEq PartialOrd Result \
+    Send Sized Some String Sync ToOwned ToString TryFrom TryInto Unpin Vec";
 /// The keys of any schema.
 const KEYS: &str = "title description nullable example deprecated readOnly";
 /// The additional keys of a property.
@@ -223,7 +227,9 @@ impl<'a> Schemas<'a> {
 
     /// Takes a Rust name, and returns whether the same schema has taken it before. Another schema's name is an error.
     fn take_name(&mut self, name: &str, place: &str) -> Result<bool, String> {
-        if syn::parse_str::<Ident>(name).is_err() || TAKEN.split_whitespace().any(|taken| taken == name) {
+        let is_taken = TAKEN.split_whitespace().any(|taken| taken == name)
+            || RUST_TYPES.iter().any(|(taken, _)| type_name(taken) == name);
+        if is_taken || syn::parse_str::<Ident>(name).is_err() {
             return Err(format!("{place}: its Rust name would be `{name}`, which is taken or invalid"));
         }
         match self.names.insert(name.to_owned(), place.to_owned()) {

@@ -533,6 +533,30 @@ fn a_wrong_edit_is_named_with_its_place() {
     );
 }
 
+/// The names that Rust code has without importing them, and those that generated code imports, or has from a type of
+/// this crate: a type of the contract would hide them.
+#[test]
+fn a_name_that_generated_code_uses_is_taken() {
+    let prelude = "AsMut AsRef Box Clone Copy Debug Default DoubleEndedIterator Drop Eq Err ExactSizeIterator Extend Fn \
+        FnMut FnOnce From FromIterator Future Hash Into IntoFuture IntoIterator Iterator None Ok Option Ord PartialEq \
+        PartialOrd Result Send Sized Some String Sync ToOwned ToString TryFrom TryInto Unpin Vec";
+    let generated = build(CONTRACT).unwrap();
+    let imports =
+        generated.lines().filter(|line| line.trim_start_matches("pub ").starts_with("use progenitor_client::"));
+    let imports: Vec<_> = imports.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+    let imports = imports.into_iter().filter(|word| word.starts_with(char::is_uppercase));
+    let names = prelude.split_whitespace().chain(imports).chain(["TimestampType"]);
+    let kinds = ["{type: object, properties: {a: {type: string}}}", "{type: string, enum: [a]}"];
+    let edits: Vec<_> = names.flat_map(|name| kinds.map(|kind| (name, kind))).collect();
+    assert!(edits.len() > 80, "{edits:?}");
+    check_messages(
+        edits.into_iter().map(|(name, kind)| {
+            (with_component(name, kind), format!("openapi/vbs.yaml: schema `{name}`: its Rust name"), "is taken")
+        }),
+        &[],
+    );
+}
+
 const RESPONSES: &str = "{'200': {headers: {OpenStack-API-Version: {}, x-openstack-request-id: {}}, content: {application/json: {schema: SCHEMA}}}}";
 const SHOW_ZZ: &str = "  /v3/{project_id}/zz/{zz_id}/parts/{part_id}:
     get:
