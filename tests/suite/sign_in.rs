@@ -676,6 +676,8 @@ async fn a_malformed_response_is_an_error() {
             r#"{"token":{"issued_at":"soon"}}"#.to_owned(),
             "is not that of an identity service",
         ),
+        // It may be null, but not missing.
+        ("X-Subject-Token: t\r\n", r#"{"token":{"issued_at":null}}"#.to_owned(), "is not that of an identity service"),
         ("X-Subject-Token: t\r\n", "[".repeat(100_000), "the response is not that of an identity service"),
     ] {
         let server = Server::script(vec![Reply::http(201, headers, body)]).await;
