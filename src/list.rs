@@ -208,7 +208,7 @@ impl<T: Row> ListBackups<T> {
             let reason = match &page.next {
                 // A page with a broken link must not look like the last page.
                 Err(reason) => format!("the next link has no usable cursor: {reason}"),
-                Ok(Some(next)) if listing.query.is_not_before(next) => "the next link leads back".to_owned(),
+                Ok(Some(next)) if listing.query.leads_back(next) => "the next link leads back".to_owned(),
                 Ok(_) => return Ok(page),
             };
             Err(Error::pagination(page.request_id(), reason))

@@ -128,7 +128,7 @@ impl<T: Row> Pager<T> {
                 return end("the next link has an offset that does not count from the marker");
             }
         }
-        if query.is_not_before(next) || !self.followed.insert(Some(next)) {
+        if query.leads_back(next) || !self.followed.insert(Some(next)) {
             return end("the next links form a cycle");
         }
         self.empty_pages = if response.backups.is_empty() { self.empty_pages + 1 } else { 0 };

@@ -64,8 +64,8 @@ impl Query {
         }
     }
 
-    /// Whether the cursor of its page leads to the same page or an earlier one.
-    pub(crate) fn is_not_before(&self, cursor: &Cursor) -> bool {
+    /// Whether the cursor of its page leads back: to the same page or an earlier one.
+    pub(crate) fn leads_back(&self, cursor: &Cursor) -> bool {
         match cursor.offset() {
             Some(offset) => offset <= self.offset(),
             None => cursor.marker() == self.marker(),

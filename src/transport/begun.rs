@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use futures_core::future::BoxFuture;
-use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
+use tracing::{Instrument, Span};
 
 use super::runtime::Spawned;
 
@@ -54,7 +54,8 @@ impl<T: Send + 'static> Begun<T> {
             });
             output.await.ok_or(future)
         };
-        Self { task: Spawned::new(task), is_awaited }
+        // The future has its span already.
+        Self { task: Spawned::within(Span::none(), task), is_awaited }
     }
 
     /// Its output; none where it panicked, or was begun on another runtime.

@@ -6,7 +6,7 @@ use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 use serde_json::{Map, Value};
 
-use super::plain_text::{MAX_TEXT, first_characters, one_line, shorten};
+use super::plain_text::{MAX_TEXT, first_characters, shorten, without_controls};
 use super::retry_after;
 use super::secrets::{Secrets, WITHHELD};
 use crate::error::causes;
@@ -69,7 +69,7 @@ pub(crate) fn undecodable(
     };
     let message = first_characters(message.strip_suffix(&place).unwrap_or(&message), 2 * MAX_TEXT);
     let source = serde::de::Error::custom(secrets.one_line(message) + &place);
-    let text = shorten(&one_line(&text_of_body(body, secrets)));
+    let text = shorten(&without_controls(&text_of_body(body, secrets)));
     Error::Undecodable { request_id, attempts: 1, truncated, text, source }
 }
 

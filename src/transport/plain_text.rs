@@ -22,11 +22,11 @@ pub(crate) fn plain_text(text: &str) -> String {
             _ => plain.extend(["<", piece]),
         }
     }
-    one_line(&ENTITIES.iter().fold(plain, |text, (entity, character)| text.replace(entity, character)))
+    without_controls(&ENTITIES.iter().fold(plain, |text, (entity, character)| text.replace(entity, character)))
 }
 
 /// A text without line breaks, other control characters and runs of blanks.
-pub(crate) fn one_line(text: &str) -> String {
+pub(crate) fn without_controls(text: &str) -> String {
     text.split(separates).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
