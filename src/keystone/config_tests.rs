@@ -435,7 +435,10 @@ fn an_error_names_the_setting_of_a_cloud() {
     let user = "auth_url: https://iam, username: u, password: pw, user_domain_name: D, project_id: p";
     let here = "of the cloud \"c\" in ROOT/here/clouds.yaml";
     for (entry, expected) in [
-        ("{auth: {username: u}}".to_owned(), format!("invalid auth_url: auth_url {here} is not set; set: username")),
+        (
+            "{auth: {username: u}}".to_owned(),
+            format!("invalid auth_url: auth_url {here} is not set; these are set: username"),
+        ),
         (
             format!("{{auth: {{{user}, trust_id: t}}}}"),
             format!(
@@ -477,7 +480,7 @@ fn an_error_names_the_setting_of_a_cloud() {
             "{auth: {auth_url: https://iam, application_credential_secret: s}}".to_owned(),
             format!(
                 "invalid application_credential_id: application_credential_id {here} (or application_credential_name) \
-                 is not set; set: auth_url, application_credential_secret"
+                 is not set; these are set: auth_url, application_credential_secret"
             ),
         ),
     ] {
@@ -489,7 +492,7 @@ fn an_error_names_the_setting_of_a_cloud() {
         (
             "{auth: {auth_url: https://iam, user: secret, pass word: secret, s3cret: secret, secret: ~}, regon: R, \
              identity_api_version: 3}",
-            format!("invalid password: password {here} (or OS_PASSWORD) is not set; set: auth_url; unknown: user, regon"),
+            format!("invalid password: password {here} (or OS_PASSWORD) is not set; these are set: auth_url; unknown: user, regon"),
         ),
         (
             "{auth: {auth_url: https://iam, ak: secret, sk: secret, project_name: p}}",
@@ -533,7 +536,7 @@ fn an_error_names_the_setting_of_a_cloud() {
     }
     let machine = Machine::new(&[], &[("OS_USERNAME", "u"), ("OS_PASSWORD", "pw")]);
     let error = machine.run(|env| planned(Credentials::found(env.default_cloud()?))).unwrap_err();
-    assert_eq!(error, "invalid auth_url: OS_AUTH_URL is not set; set: OS_USERNAME, OS_PASSWORD");
+    assert_eq!(error, "invalid auth_url: OS_AUTH_URL is not set; these are set: OS_USERNAME, OS_PASSWORD");
 }
 
 #[cfg(feature = "rustls")]

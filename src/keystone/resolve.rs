@@ -313,7 +313,8 @@ impl Credentials {
         };
         let is_listed = |setting: &&Setting| ![Setting::AuthType, Setting::Profile].contains(setting);
         let set: Vec<_> = Setting::ALL.iter().filter(is_listed).filter_map(written).collect();
-        let set = if set.is_empty() { "nothing is set".to_owned() } else { format!("set: {}", set.join(", ")) };
+        let set =
+            if set.is_empty() { "nothing is set".to_owned() } else { format!("these are set: {}", set.join(", ")) };
         let unknown = match self.settings.unknown.as_slice() {
             [] => String::new(),
             unknown => format!("; unknown: {}", unknown.join(", ")),

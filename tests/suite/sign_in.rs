@@ -164,9 +164,9 @@ async fn a_missing_setting_is_an_error_before_any_request() {
     for (credentials, expected) in [
         (
             Credentials::password(&at, "", PASSWORD),
-            "invalid username: username (or user_id) is not set; set: auth_url, password",
+            "invalid username: username (or user_id) is not set; these are set: auth_url, password",
         ),
-        (Credentials::token(&at, ""), "invalid token: token is not set; set: auth_url"),
+        (Credentials::token(&at, ""), "invalid token: token is not set; these are set: auth_url"),
     ] {
         let error = quick(credentials).sign_in().await.unwrap_err();
         assert_eq!(reason(&error), expected);

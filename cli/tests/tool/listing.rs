@@ -159,7 +159,7 @@ async fn with_settings_it_lists_their_project() {
     let output = listed(None).await.unwrap();
     assert_eq!(
         (output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()),
-        (Some(1), "error: OS_AUTH_URL (or OS_TOKEN) is not set; set: OS_PROJECT_ID, VBS_ENDPOINT\n")
+        (Some(1), "error: OS_AUTH_URL (or OS_TOKEN) is not set; these are set: OS_PROJECT_ID, VBS_ENDPOINT\n")
     );
 }
 
