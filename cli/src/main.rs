@@ -170,7 +170,7 @@ async fn list<T: Listed>(
         progress.hide(|| output.page(&page))?;
         place.listed += page.backups.len();
         // A JSON document without its end is of no use.
-        place.cursor = page.cursor().filter(|_| options.format() != Format::Json).cloned();
+        place.cursor = page.cursor().filter(|_| options.format != Format::Json).cloned();
         if !has_more {
             progress.record(&page, &request);
         }
@@ -188,7 +188,7 @@ async fn client(options: &Options) -> Result<(Client, Option<Cinder>), Stop> {
     if settings::any() {
         return Ok((Client::from_env().await?, None));
     }
-    if options.format() == Format::Table && !options.count {
+    if options.format == Format::Table && !options.count {
         aside(settings::NONE)?;
     } else {
         note(settings::NONE);

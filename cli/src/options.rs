@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, ValueEnum, parser::ValueSource};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource, value_parser};
 use clap_complete::Shell;
 use vbs_client::{Cursor, Error, ListBackups, Microversion, Parameter};
 
@@ -28,58 +29,30 @@ const MAX_PAGE: usize = 1000;
 /// The options that a resumed listing does not keep.
 const PLACES: [&str; 4] = ["resume", "marker", "offset", "max"];
 
-#[derive(Parser)]
-pub struct Options {
-    /// How to print backups: json is one document, jsonl an object a line.
-    #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT", help_heading = "Output")]
-    format: Format,
-    /// The same as --format json.
-    #[arg(long, conflicts_with = "format", help_heading = "Output")]
-    json: bool,
-    /// All fields of each backup; in a table the most important ones.
-    #[arg(long, help_heading = "Output")]
-    pub detail: bool,
-    /// Do not shorten the table to the width of the terminal.
-    #[arg(long, help_heading = "Output")]
-    pub wide: bool,
-    /// Print only how many backups match the filters.
-    #[arg(long, conflicts_with_all = ["resume", "max"], help_heading = "Output")]
-    pub count: bool,
-    /// Stop after this many backups.
-    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Paging")]
-    pub max: Option<usize>,
-    /// The number of pages that are fetched at once.
-    #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Paging")]
-    concurrency: usize,
-    /// List the rest of a listing that has stopped. With --format csv there is no header.
-    #[arg(long, value_name = "CURSOR", conflicts_with = "marker", help_heading = "Paging")]
-    pub resume: Option<Cursor>,
-    /// Show the backup with this id, with all its fields, in place of a list.
-    #[arg(id = "show", long = "id", value_name = "ID", help_heading = "Output")]
-    pub id: Option<String>,
-    /// Sign in to this cloud of clouds.yaml.
-    #[arg(long, value_name = "NAME", help_heading = "Service")]
-    pub cloud: Option<String>,
-    /// The minimum microversion of the requests, for fields that need one.
-    #[arg(long, value_name = "X.Y", help_heading = "Service")]
-    pub microversion: Option<Microversion>,
-    /// Print a script that completes the options in this shell.
-    #[arg(long, value_name = "SHELL", exclusive = true)]
-    pub completions: Option<Shell>,
-    /// The contract's parameters, by their names on the wire.
-    #[arg(skip)]
-    parameters: Vec<(&'static str, String)>,
-    /// The options as given, except those of the start and the end of the listing.
-    #[arg(skip)]
-    given: Vec<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Format {
     Table,
     Json,
     Jsonl,
     Csv,
+}
+
+pub struct Options {
+    pub format: Format,
+    pub detail: bool,
+    pub wide: bool,
+    pub count: bool,
+    pub max: Option<usize>,
+    concurrency: Option<usize>,
+    pub resume: Option<Cursor>,
+    pub id: Option<String>,
+    pub cloud: Option<String>,
+    pub microversion: Option<Microversion>,
+    pub completions: Option<Shell>,
+    /// The contract's parameters, by their names on the wire.
+    parameters: Vec<(&'static str, String)>,
+    /// The options as given, except those of the start and the end of the listing.
+    given: Vec<String>,
 }
 
 impl Options {
@@ -91,19 +64,81 @@ impl Options {
         let given = given.flat_map(|option| words(option, &matches)).collect();
         let value = |name| Some((name, matches.remove_one::<String>(name)?));
         let parameters = ListBackups::parameters().iter().map(|parameter| parameter.name()).filter_map(value).collect();
-        Ok(Self { parameters, given, ..Self::from_arg_matches(&matches)? })
+        let format = matches.remove_one("format").unwrap_or(Format::Table);
+        Ok(Self {
+            format: if matches.get_flag("json") { Format::Json } else { format },
+            detail: matches.get_flag("detail"),
+            wide: matches.get_flag("wide"),
+            count: matches.get_flag("count"),
+            max: matches.remove_one("max"),
+            concurrency: matches.remove_one("concurrency"),
+            resume: matches.remove_one("resume"),
+            id: matches.remove_one("show"),
+            cloud: matches.remove_one("cloud"),
+            microversion: matches.remove_one("microversion"),
+            completions: matches.remove_one("completions"),
+            parameters,
+            given,
+        })
     }
 
     fn command() -> Command {
-        let command = Command::new(NAME)
+        let parameters = ListBackups::parameters().iter().map(|parameter| option(parameter));
+        let flag = |name, help| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
+        let value = |name, value, help| Arg::new(name).long(name).value_name(value).help(help);
+        let format = PossibleValuesParser::new(["table", "json", "jsonl", "csv"]).map(|name| match name.as_str() {
+            "json" => Format::Json,
+            "jsonl" => Format::Jsonl,
+            "csv" => Format::Csv,
+            _ => Format::Table,
+        });
+        let of_lists = ListBackups::parameters().iter().map(|parameter| parameter.name());
+        let of_lists = of_lists.chain(["count", "max", "concurrency", "resume"]);
+        Command::new(NAME)
             .version(env!("CARGO_PKG_VERSION"))
             .about("Lists all volume backups of a project, newest first.")
             .after_help(AFTER_HELP)
             .max_term_width(100)
-            .args(ListBackups::parameters().iter().map(|parameter| option(parameter)));
-        let lists = ListBackups::parameters().iter().map(|parameter| parameter.name());
-        let lists: Vec<_> = lists.chain(["count", "max", "concurrency", "resume"]).collect();
-        Self::augment_args(command).mut_arg("show", |id| id.conflicts_with_all(lists))
+            .args(parameters)
+            .next_help_heading("Output")
+            .args([
+                value("format", "FORMAT", "How to print backups: json is one document, jsonl an object a line")
+                    .value_parser(format)
+                    .default_value("table"),
+                flag("json", "The same as --format json").conflicts_with("format"),
+                flag("detail", "All fields of each backup; in a table the most important ones"),
+                flag("wide", "Do not shorten the table to the width of the terminal"),
+                flag("count", "Print only how many backups match the filters").conflicts_with_all(["resume", "max"]),
+                value("id", "ID", "Show the backup with this id, with all its fields, in place of a list")
+                    .id("show")
+                    .conflicts_with_all(of_lists),
+            ])
+            .next_help_heading("Paging")
+            .args([
+                value("max", "N", "Stop after this many backups").value_parser(positive),
+                value("concurrency", "N", "The number of pages that are fetched at once")
+                    .value_parser(value_parser!(usize))
+                    .default_value("1"),
+                value(
+                    "resume",
+                    "CURSOR",
+                    "List the rest of a listing that has stopped. With --format csv there is no header",
+                )
+                .value_parser(value_parser!(Cursor))
+                .conflicts_with("marker"),
+            ])
+            .next_help_heading("Service")
+            .args([
+                value("cloud", "NAME", "Sign in to this cloud of clouds.yaml"),
+                value("microversion", "X.Y", "The minimum microversion of the requests, for fields that need one")
+                    .value_parser(value_parser!(Microversion)),
+            ])
+            .next_help_heading(None)
+            .arg(
+                value("completions", "SHELL", "Print a script that completes the options in this shell")
+                    .value_parser(value_parser!(Shell))
+                    .exclusive(true),
+            )
     }
 
     /// The script that completes the options in a shell.
@@ -113,10 +148,6 @@ impl Options {
         script
     }
 
-    pub fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
-    }
-
     /// The value of a parameter of the contract.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
@@ -124,7 +155,7 @@ impl Options {
 
     /// Sets the options on a request.
     pub fn narrow<T>(&self, request: ListBackups<T>) -> Result<ListBackups<T>, Error> {
-        let mut request = request.concurrency(self.concurrency);
+        let mut request = request.concurrency(self.concurrency.unwrap_or(1));
         if let Some(max) = self.max {
             // Not more than is printed. A given --limit is set later, and wins.
             request = request.prefetch(false).parameter("limit", &max.min(MAX_PAGE).to_string())?;

@@ -33,7 +33,7 @@ impl Output {
         // A list, such as that of links, is useless in a cell.
         let columns = T::fields().iter().filter(|field| field.kind() != FieldKind::List);
         Self {
-            format: options.format(),
+            format: options.format,
             table: Table::new(T::fields(), options.wide),
             columns: columns.map(|field| field.name()).collect(),
             header: options.resume.is_none(),
@@ -46,7 +46,7 @@ impl Output {
     /// Prints one backup.
     pub fn one<T: Listed>(options: &Options, backup: &T) -> io::Result<()> {
         let row = json!(backup);
-        match options.format() {
+        match options.format {
             Format::Table => print(crate::table::fields(T::fields(), &row).as_bytes()),
             Format::Json => print(escaped(&format!("{row:#}\n")).as_bytes()),
             Format::Jsonl => print(escaped(&format!("{row}\n")).as_bytes()),
