@@ -196,8 +196,13 @@ impl VisitMut for Changes<'_, '_> {
             self.found.push(has_derives(&name));
         }
         let described = feature("SCHEMARS") && !self.contract.operations.is_empty();
-        let object = self.contract.schemas.structs.get_mut(&name);
-        for field in object.into_iter().flat_map(|object| &mut object.fields) {
+        let Some(object) = self.contract.schemas.structs.get_mut(&name) else { return };
+        let required: Vec<_> = object.fields.iter().filter(|field| field.required).map(|field| &field.wire).collect();
+        if described && !required.is_empty() {
+            // schemars takes each `Option` for a field that may be missing.
+            item.attrs.push(syn::parse_quote!(#[schemars(extend("required" = [#(#required),*]))]));
+        }
+        for field in &mut object.fields {
             let named = |item: &&mut syn::Field| item.ident.as_ref().is_some_and(|name| *name == field.rust);
             if let Some(item) = item.fields.iter_mut().find(named) {
                 item.attrs = self::attributes(field, &item.ty, described);

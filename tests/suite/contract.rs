@@ -107,9 +107,7 @@ fn holds<T: JsonSchema>(name: &str) {
     for (field, contracts_field) in fields(&contracts) {
         let our_field = &ours["properties"][&field];
         assert_eq!(kind(our_field), kind(&contracts_field), "{name}.{field}");
-        // The JSON schemas say so with one exception: of a field that may be null they say that it may be missing.
-        let may_be_missing = !required(&contracts, &field) || nullable(&contracts_field);
-        assert_eq!(required(&ours, &field), !may_be_missing, "{name}.{field}");
+        assert_eq!(required(&ours, &field), required(&contracts, &field), "{name}.{field}");
         if nullable(&contracts_field) {
             assert!(nullable(our_field), "{name}.{field}");
         }
