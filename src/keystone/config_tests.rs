@@ -377,6 +377,8 @@ fn a_cloud_becomes_a_request() {
             format!("{{auth: {{{}, project_id: x}}, project_id: p}}", user.replace(", project_id: p", "")),
             format!("https://iam None public {demo}"),
         ),
+        // The preferred name wins, wherever it is.
+        (format!("{{auth: {{{user}}}, tenant_id: x}}"), format!("https://iam None public {demo}")),
         // One domain for both.
         (
             "{auth: {auth_url: https://iam, username: u, password: pw, domain_name: D, project_id: p}}".to_owned(),
@@ -458,6 +460,10 @@ fn an_error_names_the_setting_of_a_cloud() {
         (
             format!("{{auth: {{{user}}}, region_name: 'R,S'}}"),
             format!("invalid region: region_name {here} is \"R,S\": choose one of these"),
+        ),
+        (
+            format!("{{auth: {{{user}}}, region_name: r, regions: [R, S]}}"),
+            format!("invalid region: region_name {here} is \"r\", which is none of the cloud's regions: R, S"),
         ),
         (
             "{auth: {auth_url: 'https://iam.{region_name}'}}".to_owned(),
@@ -736,6 +742,27 @@ fn every_profile_signs_in_or_is_an_error_that_states_why() {
     assert_eq!(plans.len(), 15, "{plans:?}");
     assert!(plans.contains(&"citycloud https://r.citycloud.com:5000".to_owned()), "{plans:?}");
     assert!(plans.contains(&"catalyst https://api.cloud.catalyst.net.nz:5000".to_owned()), "{plans:?}");
+}
+
+/// Settings of another region would be used silently.
+#[test]
+fn a_region_that_the_cloud_does_not_have_is_an_error() {
+    let text = "clouds: {c: {auth: {auth_url: https://iam, username: u, password: pw, project_id: p}, \
+                block_storage_endpoint_override: https://one, regions: [One, {name: Two, values: \
+                {block_storage_endpoint_override: https://two}}]}}";
+    let error = plan(text, |credentials| credentials.region("two")).unwrap_err();
+    assert_eq!(error, "invalid region: region_name is \"two\", which is none of the cloud's regions: One, Two");
+    let machine = Machine::new(&[("here/clouds.yaml", text)], &[("OS_REGION_NAME", "two")]);
+    for cloud in [None, Some("c")] {
+        let error = machine.run(|env| {
+            let found = cloud.map_or_else(|| env.default_cloud(), |cloud| env.named_cloud(cloud));
+            planned(Credentials::found(found?))
+        });
+        assert_eq!(
+            error.unwrap_err(),
+            "invalid region: OS_REGION_NAME is \"two\", which is none of the cloud's regions: One, Two"
+        );
+    }
 }
 
 /// A profile's regions are those of its cloud: only an auth URL with a region needs one.

@@ -222,6 +222,12 @@ impl Credentials {
                 let reason = format!("{} is {name:?}: choose one of these", self.name(Setting::RegionName));
                 Err(Error::invalid_config("region", reason))
             }
+            // It would be listed with the settings of no region.
+            (Some(name), known) if !known.is_empty() && !regions_of_profile && !known.contains(&name) => {
+                let (setting, known) = (self.name(Setting::RegionName), known.join(", "));
+                let reason = format!("{setting} is {name:?}, which is none of the cloud's regions: {known}");
+                Err(Error::invalid_config("region", reason))
+            }
             (Some(name), _) => Ok(Some(name.to_owned())),
             (None, []) => Ok(None),
             (None, [only]) => Ok(Some((*only).to_owned())),

@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 /// A property of a setting.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flag {
-    /// As in openstacksdk, the value in `auth` wins over the one beside it. Without this flag, the one beside it wins.
+    /// As in openstacksdk, a value in `auth` wins over one beside it. Without this flag, the preferred name wins, and of
+    /// one name the value beside `auth`.
     AuthFirst,
     /// Not shown.
     Secret,
@@ -198,19 +199,25 @@ impl Settings {
         if let Some(value) = self.code.get(&setting) {
             return Some((Origin::Code, value)).filter(|(_, value)| !value.expose_secret().is_empty());
         }
-        let [first, second] =
-            if setting.is(Flag::AuthFirst) { [&self.auth, &self.entry] } else { [&self.entry, &self.auth] };
+        let (first, second) = if setting.is(Flag::AuthFirst) {
+            (vec![&self.auth], vec![&self.entry])
+        } else {
+            (vec![&self.entry, &self.auth], vec![])
+        };
         let names: Vec<_> = names.collect();
         let of_variable = |name: String| Origin::Variable(variable(&name));
         [
-            (&self.variables, of_variable as fn(_) -> _),
+            (vec![&self.variables], of_variable as fn(_) -> _),
             (first, Origin::File),
             (second, Origin::File),
-            (&self.filled, of_variable),
+            (vec![&self.filled], of_variable),
         ]
         .into_iter()
-        .find_map(|(layer, origin)| {
-            names.iter().find_map(|name| layer.get(name).map(|value| (origin(name.clone()), value)))
+        .find_map(|(layers, origin)| {
+            names.iter().find_map(|name| {
+                let value = layers.iter().find_map(|layer| layer.get(name))?;
+                Some((origin(name.clone()), value))
+            })
         })
     }
 
