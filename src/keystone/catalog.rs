@@ -79,10 +79,17 @@ fn services<'a>(catalog: &'a [Service], wanted: &'a Wanted) -> Result<Vec<&'a Se
         of_types.extend(of_type.filter(|service| !ANY_VERSION.contains(name) || has_address(service)));
     }
     if of_types.is_empty() {
-        let there = only(catalog.iter().filter_map(|service| service.service_type.as_deref()));
+        let all = || catalog.iter().filter_map(|service| service.service_type.as_deref());
+        let old: BTreeSet<_> = all().filter(|name| types.contains(name)).collect();
+        let there = only(all());
         return Err(match chosen {
             Some(chosen) => {
                 Error::invalid_config("service_type", format!("the catalog has no service of type {chosen:?}, {there}"))
+            }
+            None if !old.is_empty() => {
+                let old = list(&old.into_iter().collect::<Vec<_>>());
+                let reason = format!("the catalog has the service only as {old}, without an address of version 3");
+                Error::invalid_config("endpoint", reason)
             }
             None => Error::invalid_config(
                 "endpoint",

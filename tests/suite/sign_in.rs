@@ -304,6 +304,11 @@ async fn older_types_need_an_address_of_version_3_and_malformed_entries_are_igno
             assert_eq!(found.clone().ok().as_deref(), Some(url).filter(|_| is_found), "{kind} {found:?}");
         }
     }
+    let catalog = ["volumev2", "volume"].map(|kind| service(kind, json!([endpoint("A", "public", "https://h/v2/p")])));
+    assert_eq!(
+        chosen(json!(catalog), none).await.unwrap_err(),
+        "invalid endpoint: the catalog has the service only as volume, volumev2, without an address of version 3"
+    );
     // The current type is preferred. An endpoint without an address is ignored.
     let no_address = json!({"region": "A", "interface": "public", "url": null});
     let catalog = json!([
