@@ -8,6 +8,7 @@ use secrecy::ExposeSecret;
 use super::file::Clouds;
 use super::settings::{Flag, Origin, Setting, Settings, VBS_ENDPOINT, Values, variable};
 use crate::Error;
+use crate::transport::endpoint;
 
 /// Where settings were found. Errors name a setting as its source does.
 #[derive(Clone, Debug)]
@@ -137,8 +138,9 @@ impl Environment<'_> {
         let url = profile.as_ref().and_then(|profile| profile.text(Setting::Profile)).unwrap_or(name);
         if url.contains("://") {
             let reason = format!(
-                "the cloud {cloud:?} has a profile by URL, {url:?}, which is not supported: write its settings into the \
-                 cloud's entry"
+                "the cloud {cloud:?} has a profile by URL, {:?}, which is not supported: write its settings into the \
+                 cloud's entry",
+                endpoint::shown(url)
             );
             return Err(Error::invalid_config("profile", reason));
         }

@@ -647,6 +647,16 @@ fn debug_shows_no_secret() {
     let shown = machine.run(|env| Ok(format!("{:?}", Credentials::found(env.default_cloud()?)))).unwrap();
     assert!(shown.contains("username: \"u\"") && !shown.contains("hidden"), "{shown}");
     assert!(shown.contains("password: \"[REDACTED]\""), "{shown}");
+    // Without its scheme, too.
+    let text = "clouds: {c: {auth: {auth_url: 'me:hidden@iam'}, volume_endpoint_override: 'me:hidden@host/v3', profile: \
+                'https://me:hidden@cloud.example'}}";
+    let machine = Machine::new(&[("here/clouds.yaml", text)], &[]);
+    let error = machine.run(|env| Ok(Credentials::found(env.default_cloud()?))).map(|_| ()).unwrap_err();
+    assert!(error.contains("a profile by URL") && !error.contains("hidden"), "{error}");
+    let variables = [("OS_AUTH_URL", "me:hidden@iam"), ("OS_BLOCK_STORAGE_ENDPOINT_OVERRIDE", "me:hidden@host/v3")];
+    let machine = Machine::new(&[], &variables);
+    let shown = machine.run(|env| Ok(format!("{:?}", Credentials::found(env.default_cloud()?)))).unwrap();
+    assert!(shown.contains("endpoint_override: ") && !shown.contains("hidden"), "{shown}");
 }
 
 #[test]

@@ -225,7 +225,7 @@ impl fmt::Debug for Credentials {
         let mut debug = f.debug_struct("Credentials");
         for setting in Setting::ALL {
             if let Some(value) = self.settings.text(*setting) {
-                let is_address = value.contains("://") || setting.name() == "auth_url";
+                let is_address = value.contains("://") || [Setting::AuthUrl, Setting::Endpoint].contains(setting);
                 let shown = if is_address { endpoint::shown(value) } else { value };
                 debug.field(setting.name(), if setting.is(Flag::Secret) { &"[REDACTED]" } else { &shown });
             }
