@@ -12,9 +12,12 @@ mod settings;
 mod table;
 mod waiting;
 
-use std::io;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::time::Duration;
+use std::{io, thread};
 
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 use vbs_client::mock::{self, Cinder};
 use vbs_client::{Client, Cursor, Error, ListBackups};
 
@@ -22,6 +25,9 @@ use error::describe;
 use options::{Format, Options};
 use output::{Listed, Output, aside, note, print};
 use progress::Progress;
+
+/// The exit code if standard output can't be written.
+const UNWRITTEN: u8 = 4;
 
 /// Why a listing ended before its end.
 enum Stop {
@@ -51,8 +57,19 @@ struct Place {
     listed: usize,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = runtime();
+    let code = runtime.block_on(tool(interruption()));
+    // Without waiting for the lookup of a host name.
+    runtime.shutdown_background();
+    code
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+async fn tool(interrupted: oneshot::Receiver<()>) -> ExitCode {
     let options = match Options::parse() {
         Ok(options) => options,
         Err(message) => {
@@ -66,7 +83,7 @@ async fn main() -> ExitCode {
     let mut place = Place::default();
     let stop = tokio::select! {
         biased;
-        () = interrupted() => Err(Stop::Interrupted),
+        _ = interrupted => Err(Stop::Interrupted),
         result = run(&options, &mut place) => result,
     };
     let code = match stop {
@@ -101,7 +118,20 @@ fn unwritten(error: &io::Error) -> ExitCode {
     note(&format!(
         "error: standard output can't be written: {error}; the output is incomplete, and can't be continued"
     ));
-    ExitCode::from(4)
+    ExitCode::from(UNWRITTEN)
+}
+
+/// Receives when the listing is interrupted. If the process still runs a second later, its output can't be written,
+/// because the reader, such as a pager, does not read. That ends it.
+fn interruption() -> oneshot::Receiver<()> {
+    let (sender, receiver) = oneshot::channel();
+    thread::spawn(|| {
+        runtime().block_on(interrupted());
+        let _ = sender.send(());
+        thread::sleep(Duration::from_secs(1));
+        process::exit(UNWRITTEN.into());
+    });
+    receiver
 }
 
 /// Waits for Ctrl-C, or for SIGTERM.

@@ -15,12 +15,14 @@ Which cloud: --cloud, or OS_CLOUD (clouds.yaml) or OS_* from the environment; or
 endpoint has it) and OS_TOKEN. With no OS_* or VBS_* variable and no clouds.yaml it lists demo data from a server of its own.
 
 Exit codes:
-  0    all backups are listed, or those of --max, or the reader of the output has ended
+  0    all backups are listed, or those of --max, or the reader of the output
+       has ended
   1    an error before anything was listed
-  3    an error or an interruption during the listing: the output so far is right,
-       and the last line on standard error has the command for the rest
-  4    standard output can't be written, such as to a full disk: what is there is incomplete,
-       and can't be continued
+  3    an error or an interruption during the listing: the output so far is
+       right, and the last line on standard error has the command for the rest
+  4    standard output can't be written, such as to a full disk, or at an
+       interruption to a reader that does not read: what is there is
+       incomplete, and can't be continued
   130  an interruption before anything was listed
 
 Where standard output is no terminal, the table's header and total go to standard error.";

@@ -1,9 +1,10 @@
 //! Standard output and standard error that can't be written.
 
 use std::fs::{self, File};
-use std::io::pipe;
+use std::io::{Read, pipe};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::support::server::Server;
 use crate::support::{output, page, run, served, tool, with};
@@ -110,5 +111,32 @@ fn the_end_of_the_reader_is_the_end_of_the_output_only() {
             let status = tool().args(arguments).stdout(out).stderr(unwritable).status().unwrap();
             assert_eq!(status.code(), Some(0), "{arguments:?}");
         }
+    }
+}
+
+/// Such as a pager on its first page.
+#[tokio::test]
+async fn an_interruption_ends_it_also_while_its_reader_does_not_read() {
+    let ids: Vec<_> = (0..1000).map(|number| format!("{number:0>200}")).collect();
+    let server = Server::start(move |request, _| {
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        request.page(&page(&ids, None))
+    })
+    .await;
+    for signal in ["-INT", "-TERM"] {
+        let mut child = with(&server).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let id = child.id();
+        let kill = move |signal: &str| Command::new("kill").args([signal, &id.to_string()]).status().unwrap();
+        let ended = tokio::task::spawn_blocking(move || {
+            // The rest of the page is more than a pipe holds.
+            child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            assert!(kill(signal).success());
+            child.wait().unwrap().code()
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+        if ended.is_err() {
+            kill("-KILL");
+        }
+        assert_eq!(ended.expect("it hangs").unwrap(), Some(4), "{signal}");
     }
 }

@@ -68,6 +68,21 @@ async fn names_are_shortened_last_and_nothing_is_in_a_wide_table() {
 }
 
 #[tokio::test]
+async fn the_help_keeps_its_columns_on_80_columns() {
+    let mut command = tool();
+    command.arg("--help");
+    let (code, shown) = on_terminal(command, 80).await;
+    let (_, codes) = shown.split_once("\nExit codes:\n").expect(&shown);
+    let (codes, _) = codes.split_once("\n\n").expect(&shown);
+    assert_eq!(code, Some(0));
+    for line in codes.lines() {
+        let (number, text) = line.split_at(7);
+        assert!(number.trim().parse::<u8>().is_ok() || number.trim().is_empty(), "{codes}");
+        assert!(!text.starts_with(' '), "{codes}");
+    }
+}
+
+#[tokio::test]
 async fn a_wait_shows_its_reason_while_it_lasts() {
     for (status, reason) in [(429, "throttled, waiting 1 s"), (503, "a transient fault, waiting 1 s")] {
         let server = Server::start(move |request, number| match number {
