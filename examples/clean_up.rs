@@ -21,9 +21,14 @@ async fn main() -> Result<(), Error> {
 
     // Later backups only add to those that are kept; the service refuses to delete one in use.
     for backup in obsolete(&backups, Timestamp::now()) {
-        println!("openstack volume backup delete {}  # {}", backup.id, backup.name.as_deref().unwrap_or("no name"));
+        println!("{}", command(backup));
     }
     Ok(())
+}
+
+fn command(backup: &BackupDetail) -> String {
+    // The name is escaped: a shell would run what follows a line break in it.
+    format!("openstack volume backup delete {}  # {:?}", backup.id, backup.name.as_deref().unwrap_or("no name"))
 }
 
 /// Of these backups, newest first, those to delete.
@@ -56,4 +61,18 @@ fn one_name() -> impl Iterator<Item = Row> {
     (0..10).map(move |age| {
         Row::new(format!("daily-{age}")).name("daily").created_at(newest - SignedDuration::from_hours(age))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use vbs_client::mock::Cinder;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_break_in_a_name_starts_no_command() {
+        let cinder = Cinder::start([Row::new("a").name("x\nreboot")]).await;
+        let backup = cinder.client().show_backup("a").send().await.unwrap();
+        assert_eq!(command(&backup), r#"openstack volume backup delete a  # "x\nreboot""#);
+    }
 }
