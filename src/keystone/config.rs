@@ -99,7 +99,11 @@ impl Environment<'_> {
         let (mut settings, source) = self.cloud(&found, cloud)?;
         for setting in Setting::ALL.iter().copied() {
             let mut variables = self.variables([setting].into_iter())?;
-            if setting.is(Flag::Fills) && !settings.is_set(setting) {
+            // Without a method, a password would win over the entry's application credential.
+            let is_needed = setting != Setting::Password
+                || settings.is_set(Setting::AuthType)
+                || !settings.is_set(Setting::ApplicationCredentialSecret);
+            if setting.is(Flag::Fills) && !settings.is_set(setting) && is_needed {
                 settings.filled.extend(variables);
             } else if setting.is(Flag::Chooses) {
                 variables.remove(VBS_ENDPOINT);

@@ -391,7 +391,11 @@ fn a_cloud_becomes_a_request() {
              {\"id\":\"d\"},\"name\":\"t\"}}}}"
                 .to_owned(),
         ),
-        // The method follows from the settings.
+        // The method follows from the settings. As in openstacksdk, a user's password wins.
+        (
+            format!("{{auth: {{{user}, application_credential_id: i, application_credential_secret: s, token: t}}}}"),
+            format!("https://iam None public {demo}"),
+        ),
         (
             "{auth: {auth_url: https://iam, application_credential_id: i, application_credential_secret: s}}".to_owned(),
             "https://iam None public {\"auth\":{\"identity\":{\"application_credential\":{\"id\":\"i\",\"secret\":\"s\"},\
@@ -862,6 +866,13 @@ fn some_variables_fill_in_what_a_clouds_entry_lacks() {
             "auth: {username: u, password: own, application_credential_secret: own}, region_name: own, endpoint_type: own, \
              cacert: own",
             "c: username=u password=own application_credential_secret=own region_name=own endpoint_type=own \
+             $VBS_ENDPOINT=https://vbs cacert=own",
+        ),
+        // A password would win over what the entry has.
+        (
+            "auth: {username: u, application_credential_name: n, application_credential_secret: own}, region_name: own, \
+             interface: own, cacert: own",
+            "c: username=u application_credential_name=n application_credential_secret=own region_name=own interface=own \
              $VBS_ENDPOINT=https://vbs cacert=own",
         ),
     ] {

@@ -133,6 +133,9 @@ impl Credentials {
                     self.name(Setting::AuthType)
                 ),
             )),
+            None if is_set(Setting::Password) && self.reference(Setting::UserId, Setting::Username).is_some() => {
+                Ok(Method::Password)
+            }
             None if is_set(Setting::ApplicationCredentialSecret) => Ok(Method::ApplicationCredential),
             None if is_set(Setting::Token) && !is_set(Setting::Password) => Ok(Method::Token),
             None => Ok(Method::Password),
