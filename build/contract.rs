@@ -149,6 +149,9 @@ impl<'a> Contract<'a> {
         check_operations(&operations, &schemas)?;
         let parameters = lists.map(|(_, parameters)| parameters).unwrap_or_default();
         let token = &document["components"]["securitySchemes"]["token"];
+        if token["in"] != "header" {
+            return Err("security scheme `token`: only `in: header` is supported".to_owned());
+        }
         let mut headers = vec![("X_AUTH_TOKEN".to_owned(), header(&token["name"], "security scheme `token`")?)];
         headers.extend(HEADERS.map(|name| (name.replace('-', "_").to_uppercase(), name.to_lowercase())));
         let document = simple_document(document, simple, &schemas);

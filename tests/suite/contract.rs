@@ -454,6 +454,7 @@ fn a_wrong_edit_is_named_with_its_place() {
         (with("      parameters: *parameters\n", "      parameters: [{$ref: '#/components/parameters/project_id'}]\n"), "parameter `limit`: ", "it is missing"),
         (with_path("/v3/{project_id}/zz", get), "operation `show_it`: ", "no header"),
         (with("      name: X-Auth-Token\n", ""), "security scheme `token`: ", "it has no header name"),
+        (with("      in: header\n      name: X-Auth-Token\n", "      in: query\n      name: X-Auth-Token\n"), "security scheme `token`: ", "only `in: header` is supported"),
         (with("      name: X-Auth-Token\n", "      name: X Auth\n"), "security scheme `token`: ", "`x auth` can't be the name of a header"),
         // What paging needs.
         (with("        backups_links: &backups_links\n", "        links: &backups_links\n"), "", "`backups_links`"),
