@@ -9,6 +9,8 @@ use crate::printable::printable;
 
 /// The minimum length of a shortened id: enough to tell backups apart.
 const SHORT_ID: usize = 9;
+/// The width up to which a name shortens the ids. A longer one is likely to be cut anyway.
+const MAX_NAME: usize = 72;
 const GAP: usize = 2;
 
 /// A field that has a column.
@@ -92,6 +94,9 @@ impl Table {
         }
         if let Some(room) = self.room {
             let gaps = GAP * self.columns.len().saturating_sub(1);
+            if let Some(name) = self.columns.last_mut() {
+                name.width = name.width.min(MAX_NAME);
+            }
             let total = gaps + self.columns.iter().map(|column| column.width).sum::<usize>();
             // The name gets the most room: people search for it.
             if let Some(id) = self.columns.first_mut() {

@@ -65,6 +65,11 @@ async fn names_are_shortened_last_and_nothing_is_in_a_wide_table() {
     assert!(narrower.starts_with("1d1139d8\u{2026}  error_restoring  1000 GiB  "), "{narrower}");
     assert!(narrower.ends_with("nnn\u{2026}"), "{narrower}");
     assert_eq!(shown(80, &["--wide"]).await, whole);
+    // A name that is cut anyway leaves the id as it is where there is room.
+    cinder.insert(Row::new(id).name("n".repeat(255)).status("error").size(1));
+    let long = shown(200, &[]).await;
+    assert_eq!(long.chars().count(), 200, "{long}");
+    assert!(long.starts_with(id) && long.ends_with("nnn\u{2026}"), "{long}");
 }
 
 #[tokio::test]
