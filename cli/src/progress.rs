@@ -58,12 +58,12 @@ impl Progress {
         let left = self.bar.length().map(|total| total.saturating_sub(self.listed) as f64 / rate);
         let left = left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let left = left.map(|left| format!(", {:#} left", HumanDuration(left))).unwrap_or_default();
+        self.bar.set_position(self.listed);
         self.bar.set_style(style(match self.bar.length() {
             Some(_) => "{wide_bar} {human_pos} of {human_len} backups, {msg}",
             None => "{human_pos} backups, {msg}",
         }));
         self.bar.set_message(format!("{rate:.0}/s{left}"));
-        self.bar.set_position(self.listed);
     }
 }
 
