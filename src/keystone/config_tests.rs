@@ -391,7 +391,7 @@ fn a_cloud_becomes_a_request() {
              {\"id\":\"d\"},\"name\":\"t\"}}}}"
                 .to_owned(),
         ),
-        // The method follows from the settings. As in openstacksdk, a user's password wins.
+        // The method follows from the settings. As in gophercloud, a user's password wins.
         (
             format!("{{auth: {{{user}, application_credential_id: i, application_credential_secret: s, token: t}}}}"),
             format!("https://iam None public {demo}"),

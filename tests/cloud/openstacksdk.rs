@@ -458,6 +458,16 @@ const FILES: &[Case] = &[
         OnlyThey(One, FIRST_REGION),
     ),
     (
+        "a region that is none of the cloud's",
+        &[(
+            "here/clouds.yaml",
+            "clouds: {one: {auth: $AUTH, region_name: regiontwo, regions: [RegionOne, {name: RegionTwo}], \
+             block_storage_endpoint_override: 'http://127.0.0.1:9'}}",
+        )],
+        &[],
+        Neither,
+    ),
+    (
         "several regions in one text",
         &[("here/clouds.yaml", "clouds: {one: {auth: $AUTH, region_name: 'RegionOne,RegionTwo'}}")],
         &[],
@@ -617,6 +627,25 @@ const FILES: &[Case] = &[
         )],
         &[],
         Same(Two),
+    ),
+    (
+        "a password and an application credential",
+        &[(
+            "here/clouds.yaml",
+            "clouds: {one: {auth: {auth_url: $URL, $LOGIN, application_credential_id: $AC_ID, \
+             application_credential_secret: $AC_SECRET}, region_name: RegionOne}}",
+        )],
+        &[],
+        OnlyWe(One, METHOD),
+    ),
+    (
+        "a tenant beside the project in auth",
+        &[(
+            "here/clouds.yaml",
+            "clouds: {one: {auth: {auth_url: $URL, $LOGIN, project_id: $PROJECT_ID}, tenant_id: x, region_name: RegionOne}}",
+        )],
+        &[],
+        Same(One),
     ),
     (
         "a token in a file",
