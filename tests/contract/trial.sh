@@ -22,7 +22,7 @@ warnings=$(cargo check -p vbs-client --no-default-features 2>&1)
 grep 'schema `BackupDetail`: property `zz_number` is a number' <<<"$warnings"
 if grep '^warning' <<<"$warnings" | grep -v 'is a number'; then exit 1; fi
 tool() {
-    cargo run --quiet -- "$@" 2>/dev/null
+    cargo run --quiet -- "$@"
 }
 tool --help | grep -e '--created-at-like'
 tool --detail --max 9 --format json | grep '"zz_text"'
