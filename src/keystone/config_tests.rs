@@ -672,6 +672,12 @@ fn files_are_regular_small_and_of_any_usual_encoding() {
         ("here/clouds.yaml", format!("{bom}{ONE}"), one),
         ("here/clouds.json", json.to_owned(), "one: auth_url=https://one username=\u{1f600} verify=false"),
         ("here/clouds.json", format!("\u{feff}{json}"), "one: auth_url=https://one username=\u{1f600} verify=false"),
+        // A number, in a program that enables serde_json's `arbitrary_precision`.
+        (
+            "here/clouds.json",
+            json.replace(r#""\ud83d\ude00""#, r#"{"$serde_json::private::Number": "1e3"}"#),
+            "one: auth_url=https://one username=1e3 verify=false",
+        ),
     ] {
         let machine = Machine::new(&[(path, &text)], &[]);
         assert_eq!(machine.run(|env| env.default_cloud()).map(show).as_deref(), Ok(expected), "{text}");

@@ -18,6 +18,10 @@ const MAX_MERGED: usize = 100_000;
 
 const TWICE: &str = "a key occurs twice";
 
+/// With the feature `arbitrary_precision` of `serde_json`, which any crate of a program may enable, a number is read as a
+/// map of this key and the number's text.
+const NUMBER: &str = "$serde_json::private::Number";
+
 /// A value. Anchors share it.
 #[derive(Debug, PartialEq)]
 pub(super) enum Node {
@@ -198,6 +202,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
             if map.insert(key, node).is_some() {
                 return Err(A::Error::custom(TWICE));
             }
+        }
+        if let Some(Node::Text(number)) = map.get(NUMBER).map(|number| &**number) {
+            return Ok(Node::Text(number.clone()));
         }
         Ok(Node::Map(map))
     }
