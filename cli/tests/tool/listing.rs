@@ -96,7 +96,9 @@ fn an_error_of_usage_says_what_would_be_right() {
 fn it_has_a_version_and_completions() {
     let version = format!("vbs-backups {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(run(&["--version"]), (Some(0), version, String::new()));
-    for (shell, expected) in [("bash", "complete -F _vbs"), ("zsh", "#compdef vbs-backups"), ("fish", "-l name-like")] {
+    for (shell, expected) in
+        [("bash", "complete -F _vbs__backups"), ("zsh", "#compdef vbs-backups"), ("fish", "-l name-like")]
+    {
         let (code, script, err) = run(&["--completions", shell]);
         assert_eq!((code, err.as_str()), (Some(0), ""));
         assert!(script.contains(expected) && script.contains("with-count"), "{shell}: {script}");
