@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::time::{Instant, sleep};
-use vbs_client::mock::{self, Cinder, Row, rows};
+use vbs_client::mock::{Cinder, Row, rows};
 use vbs_client::{Error, Microversion};
 
 use crate::support::server::Server;
@@ -123,13 +123,11 @@ async fn no_request_is_wasted_at_the_usual_maximum_page_size() {
     for (limit, requests) in [(None, 7), (Some(999), 7 + 2), (Some(1001), 7), (Some(5000), 7)] {
         let all = rows.clone();
         let server = Server::start(move |request, _| {
-            let settings = mock::Settings::default();
-            let microversion = request.microversion();
-            let mut response = mock::respond(&all, &settings, &request.path, &request.query, microversion);
-            for row in response.body["backups"].as_array_mut().unwrap() {
+            let (status, mut body) = request.modelled(&all);
+            for row in body["backups"].as_array_mut().unwrap() {
                 row.as_object_mut().unwrap().remove("links");
             }
-            request.page(&response.body).after(ms(10))
+            request.reply(status, body.to_string()).after(ms(10))
         })
         .await;
         let mut request = server.client().list_backups().concurrency(3);

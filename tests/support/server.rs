@@ -80,9 +80,15 @@ impl Request {
 
     /// Cinder's response if these rows are all backups.
     pub fn model(&self, rows: &[Row]) -> Reply {
+        let (status, body) = self.modelled(rows);
+        self.reply(status, body.to_string())
+    }
+
+    /// Its status and its body.
+    pub fn modelled(&self, rows: &[Row]) -> (u16, Value) {
         let settings = mock::Settings { max_limit: self.maximum, ..mock::Settings::default() };
         let response = mock::respond(rows, &settings, &self.path, &self.query, self.microversion());
-        self.reply(response.status, response.body.to_string())
+        (response.status, response.body)
     }
 
     /// The request as it is to a service with this maximum of rows per page.
